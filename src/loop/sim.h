@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sim.h: what a test can do to the simulator (loop_sim.c) beyond loop.h: drive time, be the other
+ * end of a connection, and cut the power. One thread; the same seed gives the same run.
+ */
+#ifndef ULIO_LOOP_SIM_H
+#define ULIO_LOOP_SIM_H
+
+#include "loop/loop.h"
+
+/* Run until nothing can happen any more, until pred(arg) is true (then true), or max_steps. */
+bool sim_run(struct loops *loops, bool (*pred)(void *arg), void *arg, uint64_t max_steps);
+uint64_t sim_now_ns(const struct loops *loops);
+/* A number from the run's seed. */
+uint64_t sim_random(struct loops *loops, uint64_t below);
+
+/*
+ * Connect to a listening in-memory socket, as a peer outside of the program under test. Returns a
+ * descriptor for the calls below, or -ECONNREFUSED.
+ */
+int sim_connect(struct loops *loops, const struct sockaddr *to, socklen_t len);
+/* Queue bytes towards the target; they arrive in pieces that the seed chooses. */
+int sim_send(struct loops *loops, int fd, const void *data, size_t n);
+/* Take up to n bytes that have arrived; 0: none now, -EPIPE: the target has closed. */
+int64_t sim_recv(struct loops *loops, int fd, void *buf, size_t n);
+/* Close, or drop without a goodbye (reset). */
+void sim_close(struct loops *loops, int fd, bool reset);
+/* Stop reading: the target's sends block once bytes are pending. */
+void sim_stall(struct loops *loops, int fd, bool stalled);
+
+/* Faults of files, by probability in 1/1000 per operation, from the seed. */
+struct sim_faults {
+	unsigned io_error, short_io, delay_max_us, reorder;
+};
+void sim_set_faults(struct loops *loops, const struct sim_faults *f);
+
+/*
+ * Power. Operations on files are counted from 1. sim_power_cut_at(n) cuts at the n-th: from then on
+ * every file operation fails with -EIO and nothing more is stored. sim_power_on() then builds what a
+ * disk may hold afterwards: all that was synced, and of the rest (writes, creates, renames, removals)
+ * each piece kept or lost, writes also torn at sectors, as the seed chooses. The files are kept in a struct sim_disk,
+ * which outlives the loops and is given to the next set.
+ */
+struct sim_disk;
+struct sim_disk *sim_disk_new(uint64_t seed);
+struct sim_disk *sim_disk_free(struct sim_disk *d);
+void sim_attach_disk(struct loops *loops, struct sim_disk *d);
+void sim_power_cut_at(struct loops *loops, uint64_t nth_op);
+bool sim_power_is_cut(const struct loops *loops);
+uint64_t sim_file_ops(const struct loops *loops);
+void sim_power_on(struct sim_disk *d);
+/* Make a file of the disk, durable at once (test set-up). 0 or -errno. */
+int sim_disk_create(struct sim_disk *d, const char *path, uint64_t size);
+
+#endif
