@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * node.h: the configuration as a tree of directories with attributes and links, laid out as LIO's
+ * configfs (target/core/…, target/iscsi/…). It knows no transport and no module: what a directory
+ * holds is said by its node_type, given by the module whose object it shows.
+ *
+ * All functions are for the control thread. Errors are those of configfs; *err says them in words.
+ */
+#ifndef ULIO_TREE_NODE_H
+#define ULIO_TREE_NODE_H
+
+#include "tree/attr.h"
+
+struct tree;
+struct node;
+
+/* What mkdir made: the type of the new directory and its object. */
+struct node_new {
+	const struct node_type *type;
+	void *obj;
+};
+
+/*
+ * A directory that comes and goes with its parent ("default group"). child_obj gives its object
+ * from the parent's; NULL: the same object.
+ */
+struct node_default {
+	const char *name;
+	const struct node_type *type;
+	void *(*child_obj)(void *parent_obj);
+};
+
+struct node_type {
+	const char *name; /* of the kind of object, for messages and manuals: "portal group" */
+	const char *doc;
+	const struct attr *attrs; /* ends with ATTR_END; may be NULL */
+	const struct node_default *defaults; /* ends with a NULL name; may be NULL */
+
+	/* NULL: mkdir here is EPERM. Makes the object; *ret set on success only. */
+	int (*mkdir)(struct node *dir, const char *name, struct node_new *ret, struct errmsg *err);
+	/*
+	 * Destroy the object of this user-made directory. The tree has made sure that no user-made
+	 * child and no link to it or out of it is left (ENOTEMPTY, EBUSY). Returns when all is
+	 * released, or an error and then nothing has changed.
+	 */
+	int (*rmdir)(struct node *node, struct errmsg *err);
+	/* NULL: links here are EPERM. Make or drop the link dir/name -> target. */
+	int (*link)(struct node *dir, const char *name, struct node *target, struct errmsg *err);
+	int (*unlink)(struct node *dir, const char *name, struct node *target, struct errmsg *err);
+};
+
+/* A listener hears of each change after it has been made. */
+enum tree_event { TREE_ADDED, TREE_REMOVED, TREE_LINKED, TREE_UNLINKED, TREE_ATTR_SET };
+typedef void tree_listener_fn(void *arg, enum tree_event ev, struct node *node, const char *name);
+
+/* root: the type of "/" (what LIO has as /sys/kernel/config/target). 0 or -ENOMEM. */
+int tree_new(const struct node_type *root, void *root_obj, struct tree **ret);
+/* Frees the nodes, not the objects: take the objects down first (tree_clear()). Returns NULL. */
+struct tree *tree_free(struct tree *t);
+struct node *tree_root(struct tree *t);
+void tree_listen(struct tree *t, tree_listener_fn *fn, void *arg);
+
+/* By absolute path "/iscsi/iqn…/tpgt_1/lun"; follows links. NULL: not there. */
+struct node *tree_lookup(struct tree *t, const char *path);
+struct node *node_child(struct node *dir, const char *name);
+const struct attr *node_attr(struct node *node, const char *name);
+void *node_obj(const struct node *node);
+const struct node_type *node_type(const struct node *node);
+const char *node_name(const struct node *node);
+struct node *node_parent(const struct node *node);
+/* Appends the absolute path. */
+void node_path(const struct node *node, struct strbuf *out);
+bool node_is_default(const struct node *node);
+/* Nearest ancestor (or node itself) of that type, NULL if none. */
+struct node *node_up(struct node *node, const struct node_type *type);
+
+/* Entries in the order of their making: directories, then links. NULL after the last. */
+struct node *node_first_child(struct node *dir);
+struct node *node_next_child(struct node *dir, struct node *prev);
+struct node_link {
+	const char *name;
+	struct node *target;
+};
+/* The i-th link of dir; false past the end. */
+bool node_link_at(struct node *dir, unsigned i, struct node_link *ret);
+
+/* The operations. name: 1 to 255 bytes, no '/', not "." or "..". 0 or -errno. */
+int tree_mkdir(struct tree *t, struct node *dir, const char *name, struct node **ret,
+	struct errmsg *err);
+int tree_rmdir(struct tree *t, struct node *node, struct errmsg *err);
+int tree_link(struct tree *t, struct node *dir, const char *name, struct node *target,
+	struct errmsg *err);
+int tree_unlink(struct tree *t, struct node *dir, const char *name, struct errmsg *err);
+int tree_get(struct tree *t, struct node *node, const char *attr, struct strbuf *out,
+	struct errmsg *err);
+int tree_set(struct tree *t, struct node *node, const char *attr, const char *value,
+	struct errmsg *err);
+/* Remove everything that users made below node, links first. Stops at the first error. */
+int tree_clear(struct tree *t, struct node *node, struct errmsg *err);
+
+#endif
