@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * engine.h: the SCSI target engine of a process: what all its LUs, ports and nexuses share.
+ *
+ * Configuration (LUs, ports, ACLs, LUN maps) changes on the control thread, under the engine's one
+ * configuration lock, and is published to the loops as immutable snapshots. Loops take the lock only
+ * where no command waits for it: at login and logout.
+ */
+#ifndef ULIO_ENGINE_ENGINE_H
+#define ULIO_ENGINE_ENGINE_H
+
+#include <stdint.h>
+
+#include "loop/loop.h"
+
+struct engine;
+struct lu;
+
+struct engine *engine_new(struct loops *loops);
+/* All LUs and ports must be gone. Returns NULL. */
+struct engine *engine_free(struct engine *eng);
+struct loops *engine_loops(const struct engine *eng);
+struct lu *engine_find_lu(struct engine *eng, const char *name); /* control thread */
+/* LUs one after the other: NULL starts, NULL ends. Control thread. */
+struct lu *engine_next_lu(struct engine *eng, struct lu *prev);
+
+#endif

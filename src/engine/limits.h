@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* limits.h: every limit of the engine, with its reason. */
+#ifndef ULIO_ENGINE_LIMITS_H
+#define ULIO_ENGINE_LIMITS_H
+
+#define CMD_CDB_BYTES	260u /* SPC-4 4.3.3: variable length CDB, 8 + 252 */
+#define CMD_SENSE_BYTES 252u /* SPC-4 4.5.1: most that sense data can be */
+#define CMD_FEW_IOV	4u /* covers 4 KiB and most contiguous transfers without an allocation */
+
+/* Largest transfer of one command: MAXIMUM TRANSFER LENGTH of VPD B0h. As LIO. */
+#define LU_MAX_TRANSFER_BYTES (8u << 20)
+/* Largest parameter list that a command may send; the longest is that of UNMAP. */
+#define CMD_PARAM_LIST_BYTES 65536u
+/* UNMAP descriptors in one command, VPD B0h. */
+#define LU_MAX_UNMAP_DESCRIPTORS 256u
+/* COMPARE AND WRITE, in blocks: the CDB field has 8 bits (SBC-4 5.3). */
+#define LU_MAX_CAW_BLOCKS 255u
+/* COMPARE AND WRITE compares in memory: bounded, so that 255 blocks of 4096 bytes fit. */
+#define LU_MAX_CAW_BYTES (LU_MAX_CAW_BLOCKS * 4096u)
+
+/* Unit attentions waiting for one nexus on one LU; beyond that 2F/00 COMMANDS CLEARED… stands for all. */
+#define ITL_MAX_UA 8u
+/* Commands in the task sets of one LU on one loop; TASK SET FULL beyond (SAM-5 5.3.1). */
+#define LU_MAX_TASKS_PER_LOOP 65536u
+/* LUNs of one port: flat space addressing (SAM-5 4.7.7.3) ends at 16383. */
+#define PORT_MAX_LUN 16383u
+/* How long a task management function waits for a disk before it is answered as rejected. */
+#define TMF_STUCK_NS 30000000000ull
+/* How long a command waits for a range that an orphaned write holds before BUSY. */
+#define RANGE_WAIT_NS 10000000000ull
+/* Initiator and target port names, SPC-4 7.6.4.6: iSCSI name plus ",i,0x" and ISID. */
+#define PORT_NAME_BYTES 256u
+
+#endif

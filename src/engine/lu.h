@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * lu.h: the logical unit (SAM-5 4.6.?): a backstore seen through SCSI. It belongs to no loop: what the data
+ * path reads of it is a snapshot (struct lu_conf), what it counts is per loop (struct lu_loop), and what
+ * must exclude commands goes through its gate (gate.h).
+ */
+#ifndef ULIO_ENGINE_LU_H
+#define ULIO_ENGINE_LU_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "engine/limits.h"
+#include "loop/loop.h"
+#include "scsi/modepage.h"
+
+struct backstore;
+struct cmd;
+struct engine;
+struct itl;
+struct nexus;
+
+/* Why an LU answers NOT READY. */
+enum lu_readiness {
+	LU_READY,
+	LU_PENDING, /* its disk is not there yet: 04/01 BECOMING READY */
+	LU_STOPPED, /* START STOP UNIT, START=0: 04/02 INITIALIZING COMMAND REQUIRED */
+	LU_NO_MEDIUM, /* ejected: 3A/00 */
+	LU_FAILED, /* its disk has gone: 3E/01 */
+};
+
+/* What an admin may set: the attrib/ and wwn/ directories. Names as in configfs. */
+struct lu_attribs {
+	uint32_t block_size;
+	uint32_t emulate_model_alias, emulate_fua_write, emulate_write_cache, emulate_tas, emulate_tpu,
+		emulate_tpws, emulate_caw, emulate_3pc, emulate_pr, emulate_rsoc,
+		emulate_ua_intlck_ctrl, enforce_pr_isids, force_pr_aptpl;
+	uint32_t is_nonrot, queue_depth, optimal_sectors;
+	uint32_t max_unmap_lba_count, max_unmap_block_desc_count, unmap_granularity,
+		unmap_granularity_alignment, unmap_zeroes_data, max_write_same_len;
+	uint32_t removable, read_only;
+	uint32_t company_id;
+	char vendor_id[9], product_id[17], revision[5];
+	char unit_serial[255];
+};
+
+/* The snapshot. Everything in it is constant from its publication on. */
+struct lu_conf {
+	struct lu_attribs a;
+	enum lu_readiness readiness;
+	uint64_t nblocks;
+	uint8_t block_shift; /* block length = 1 << block_shift: 9 or 12 (10, 11 too) */
+	uint8_t physical_exponent; /* READ CAPACITY (16): logical blocks per physical block */
+	bool volatile_cache; /* a completed write needs a flush to be durable */
+	bool wce; /* the caching mode page: 1 only if volatile_cache */
+	bool write_protected; /* read-only backstore or attribute, or SWP */
+	bool can_discard, discard_zeroes, zero_unmaps, can_lend, rotational;
+	uint32_t optimal_blocks;
+	uint64_t max_discard_bytes;
+	/* Current values of the mode pages, for MODE SENSE and for what depends on them. */
+	struct mode_values mode;
+	bool d_sense, tas;
+};
+
+static inline uint32_t lu_conf_block_bytes(const struct lu_conf *c)
+{
+	return 1u << c->block_shift;
+}
+
+/* SPC-2 reservation, a snapshot too; NULL: none. */
+struct lu_reserve6 {
+	struct nexus *holder; /* compared, never followed */
+};
+
+/* What an LU keeps for one loop; touched on that loop only. */
+struct lu_loop {
+	struct list cmds; /* every command of this LU on this loop, in order of arrival */
+	struct list dormant; /* wait for their turn in the task set */
+	struct list gated; /* have their data and wait at the gate or for a range */
+	uint32_t ntasks; /* enabled commands */
+	uint32_t nio; /* commands between cmd_enter_io() and their last bio's end, orphans included */
+	uint32_t gate_kinds; /* set of enum gate_kind that are closed now */
+	/* Counters. */
+	uint64_t read_cmds, write_cmds, other_cmds, read_bytes, write_bytes;
+	uint64_t errors, conflicts, ua_sent, resets, aborts;
+} __attribute__((aligned(128)));
+
+struct lu {
+	struct engine *eng;
+	struct list link; /* in the engine */
+	char name[256]; /* of the storage object */
+	char kind[32]; /* of its backstore: "fileio", "ramdisk" … as configfs calls it */
+	struct backstore *bs; /* owned; NULL while pending */
+
+	_Atomic(struct lu_conf *) conf;
+	_Atomic(struct lu_reserve6 *) reserve6;
+	_Atomic uint32_t nranges; /* announced ranges (range.h) */
+	_Atomic uint32_t prevent_count; /* nexuses that prevent medium removal */
+	struct lu_loop *per_loop; /* loops_count() of them */
+
+	/* The rest is the control thread's, or under the locks named. */
+	struct lu_attribs attribs; /* as set; conf has the copy that is in force */
+	unsigned exports; /* LUNs that show this LU; attributes are frozen while > 0 */
+	pthread_mutex_t lock; /* itls, changes, gates, ranges */
+	struct list itls;
+	struct list gates; /* waiting, the first is at work */
+	struct list ranges;
+	uint64_t created_ns;
+	void *tree_obj; /* of the rows that show it */
+};
+
+/*
+ * Make an LU. bs: its disk (ownership passes), NULL: pending. a: attributes wanted, zero fields
+ * mean the default for this disk. Control thread. 0, -EEXIST, -EINVAL, -ENOMEM with *err.
+ */
+int lu_new(struct engine *eng, const char *name, const char *kind, struct backstore *bs,
+	const struct lu_attribs *a, struct lu **ret, struct errmsg *err);
+/*
+ * Take it down: no LUN may show it (-EBUSY). Closes the backstore; -EBUSY is not returned for a
+ * disk that does not answer: it is left to itself and reported. Control thread.
+ */
+int lu_free(struct lu *lu, struct errmsg *err);
+/* A pending LU's disk has come. Control thread. */
+int lu_attach(struct lu *lu, struct backstore *bs, struct errmsg *err);
+/* Defaults of a disk of this kind. */
+void lu_attribs_default(struct lu_attribs *a, const char *kind, struct backstore *bs);
+
+/*
+ * Change the configuration: edit(copy, arg) is given a copy of the present snapshot to change, then that
+ * is published. Capacity changes raise 2A/09 for every nexus. Waits for the barrier. Control thread.
+ */
+int lu_change(struct lu *lu, void (*edit)(struct lu_conf *conf, void *arg), void *arg);
+/* The same from a loop (MODE SELECT, START STOP UNIT): done(arg) runs on that loop after the barrier. */
+int lu_change_async(struct lu *lu, struct loop *loop, void (*edit)(struct lu_conf *conf, void *arg),
+	void (*done)(void *arg, int error), void *arg);
+/* Take over lu->attribs and the backstore's info into a new snapshot. Control thread. */
+int lu_refresh(struct lu *lu);
+/* Grow or shrink (shrink only with force). 0: take over the size of the backstore. Control thread. */
+int lu_resize(struct lu *lu, uint64_t size_bytes, bool force, struct errmsg *err);
+
+/* The snapshot; good until the caller returns to its loop. Control thread: until it changes it. */
+static inline const struct lu_conf *lu_conf(const struct lu *lu)
+{
+	return atomic_load_explicit(&((struct lu *)lu)->conf, memory_order_acquire);
+}
+
+static inline struct lu_loop *lu_loop(struct lu *lu, const struct loop *loop)
+{
+	return &lu->per_loop[loop_index(loop)];
+}
+
+/* Sum of the per-loop counters. Any thread; approximate. */
+struct lu_stats {
+	uint64_t read_cmds, write_cmds, other_cmds, read_bytes, write_bytes, errors, conflicts,
+		ua_sent, resets, aborts;
+	uint64_t under_way;
+};
+void lu_get_stats(struct lu *lu, struct lu_stats *ret);
+
+#endif

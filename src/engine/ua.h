@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ua.h: the I_T_L nexus: what an LU remembers of one nexus, above all its unit attention conditions
+ * (SAM-5 5.14). An itl lives as long as a LUN map of the nexus shows the LU.
+ */
+#ifndef ULIO_ENGINE_UA_H
+#define ULIO_ENGINE_UA_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "engine/limits.h"
+#include "scsi/sense.h"
+
+struct lu;
+struct nexus;
+
+struct itl {
+	struct lu *lu; /* NULL: stands for the LUNs of this nexus that have no LU */
+	struct nexus *nexus; /* borrowed; outlives it */
+	struct list lu_link; /* in lu->itls, under lu->lock */
+	_Atomic uint32_t nua; /* read without the lock on the way of every command */
+	pthread_mutex_t lock;
+	enum sense_name ua[ITL_MAX_UA]; /* oldest first */
+	bool prevents_removal; /* PREVENT ALLOW MEDIUM REMOVAL, under lock */
+	uint64_t num_cmds, read_bytes, write_bytes; /* approximate */
+};
+
+/* Establish a condition; one that is pending already is not doubled. Any thread. */
+void ua_add(struct itl *itl, enum sense_name ua);
+/* Take the one to report now. False: none. Any thread. */
+bool ua_take(struct itl *itl, enum sense_name *ret);
+/* For every nexus of lu but except (may be NULL). Any thread. */
+void ua_add_all(struct lu *lu, enum sense_name ua, const struct nexus *except);
+
+static inline bool ua_pending(const struct itl *itl)
+{
+	return atomic_load_explicit(&itl->nua, memory_order_acquire) != 0;
+}
+
+#endif
