@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * transportid.h: TransportID of iSCSI initiator ports (SPC-4 7.6.4.6), which persistent
+ * reservations name registrants by. Pure functions, any thread.
+ */
+#ifndef ULIO_SCSI_TRANSPORTID_H
+#define ULIO_SCSI_TRANSPORTID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum transportid_limits {
+	TRANSPORTID_NAME_MAX = 223, /* bytes of an iSCSI name, RFC 7143 4.2.7.1 */
+	TRANSPORTID_ISID_BYTES = 6,
+	/* header, name, ",i,0x", 12 digits, NUL, padded to 4 */
+	TRANSPORTID_MAX = 4 + 244,
+};
+
+struct transportid {
+	char name[TRANSPORTID_NAME_MAX + 1]; /* iSCSI name as given */
+	bool has_isid; /* format 01b: this initiator port; else 00b: all ports of the node */
+	uint8_t isid[TRANSPORTID_ISID_BYTES];
+};
+
+/*
+ * Encode a TransportID: format 01b if has_isid, else 00b. name is 1 to TRANSPORTID_NAME_MAX bytes
+ * (asserted). At most cap bytes are written to buf. Returns the full length, >= 24, a multiple of 4.
+ */
+size_t transportid_encode(const struct transportid *id, uint8_t *buf, size_t cap);
+
+/*
+ * Parse the TransportID at buf. On success *ret and *ret_len, the bytes that it takes.
+ * Returns 0; -EPROTONOSUPPORT if it is another protocol's; -EINVAL if it is malformed: ADDITIONAL
+ * LENGTH below 20, not a multiple of 4 or beyond len; no NUL; bytes after the NUL that are not NUL;
+ * a name that is empty, too long or not printable ASCII or UTF-8; a bad separator or ISID.
+ */
+int transportid_parse(const uint8_t *buf, size_t len, struct transportid *ret, size_t *ret_len);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vpd.h: vital product data pages (SPC-4 7.8, SBC-3 6.5).
+ *
+ * Each builder takes plain parameters and `peripheral`, byte 0 of the standard INQUIRY data. It
+ * writes at most cap bytes to buf and returns the page's full length.
+ */
+#ifndef ULIO_SCSI_VPD_H
+#define ULIO_SCSI_VPD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "scsi/designator.h"
+
+enum vpd_page {
+	VPD_SUPPORTED_PAGES = 0x00,
+	VPD_UNIT_SERIAL_NUMBER = 0x80,
+	VPD_DEVICE_IDENTIFICATION = 0x83,
+	VPD_EXTENDED_INQUIRY_DATA = 0x86,
+	VPD_BLOCK_LIMITS = 0xb0,
+	VPD_BLOCK_DEVICE_CHARACTERISTICS = 0xb1,
+	VPD_LOGICAL_BLOCK_PROVISIONING = 0xb2,
+};
+
+enum vpd_limits {
+	VPD_SERIAL_MAX = 254, /* bytes of a unit serial number without its NUL */
+	VPD_PAGE_MAX = 4 + DESIGNATORS_MAX, /* no page is longer */
+};
+
+/* Page 00h. pages: the codes of all supported pages, ascending, 00h first. SPC-4 7.8.12. */
+size_t vpd_build_supported(
+	uint8_t peripheral, const uint8_t *pages, size_t npages, uint8_t *buf, size_t cap);
+
+/*
+ * Page 80h: serial, cut at VPD_SERIAL_MAX, right as it is (SPC-4 7.8.15). As with LIO a NUL that is
+ * counted in the PAGE LENGTH ends it. An empty serial gives one of a single space: "not available".
+ */
+size_t vpd_build_serial(uint8_t peripheral, const char *serial, uint8_t *buf, size_t cap);
+
+/* Page 83h from designation descriptors. SPC-4 7.8.6. */
+size_t vpd_build_device_id(
+	uint8_t peripheral, const struct designators *d, uint8_t *buf, size_t cap);
+
+/* SPT field: which PI types are supported, SPC-4 table 495. */
+enum vpd_spt {
+	SPT_TYPE_1 = 0,
+	SPT_TYPES_1_2 = 1,
+	SPT_TYPE_2 = 2,
+	SPT_TYPES_1_3 = 3,
+	SPT_TYPE_3 = 4,
+	SPT_TYPES_2_3 = 5,
+	SPT_TYPES_1_2_3 = 7,
+};
+
+struct vpd_extended_inquiry {
+	enum vpd_spt spt;
+	bool grd_chk, app_chk, ref_chk; /* PI fields that are checked */
+	bool uask_sup; /* unit attention condition sense key specific data */
+	bool group_sup, prior_sup; /* GROUP NUMBER; command priority */
+	bool headsup, ordsup, simpsup; /* task attributes */
+	bool wu_sup, crd_sup; /* write uncorrectable; correction disable */
+	bool nv_sup, v_sup; /* non-volatile, volatile cache */
+	bool p_i_i_sup; /* protection information intervals */
+	bool luiclr; /* I_T nexuses are cleared of UAs as SPC-4 says */
+	bool r_sup; /* referrals */
+	bool cbcs; /* capability-based command security */
+	uint16_t self_test_minutes;
+	bool poa_sup, hra_sup, vsa_sup;
+	uint8_t max_sense_len; /* MAXIMUM SUPPORTED SENSE DATA LENGTH, 0: not told */
+};
+
+/* Page 86h. SPC-4 7.8.7. */
+size_t vpd_build_extended_inquiry(
+	uint8_t peripheral, const struct vpd_extended_inquiry *p, uint8_t *buf, size_t cap);
+
+/* Page B0h, SBC-3 6.5.3 with SBC-4's atomic fields. All lengths are in blocks; 0: not told. */
+struct vpd_block_limits {
+	bool wsnz; /* WRITE SAME with a length of 0 is refused */
+	uint8_t max_caw; /* COMPARE AND WRITE */
+	uint16_t optimal_granularity;
+	uint32_t max_transfer;
+	uint32_t optimal_transfer;
+	uint32_t max_prefetch;
+	uint32_t max_unmap_lbas;
+	uint32_t max_unmap_descriptors;
+	uint32_t unmap_granularity;
+	bool unmap_alignment_valid; /* UGAVALID */
+	uint32_t unmap_alignment; /* < 2^31 */
+	uint64_t max_write_same;
+	uint32_t max_atomic_transfer;
+	uint32_t atomic_alignment;
+	uint32_t atomic_granularity;
+	uint32_t max_atomic_transfer_with_boundary;
+	uint32_t max_atomic_boundary;
+};
+
+size_t vpd_build_block_limits(
+	uint8_t peripheral, const struct vpd_block_limits *p, uint8_t *buf, size_t cap);
+
+/* Page B1h, SBC-3 6.5.2. */
+enum vpd_rotation {
+	ROTATION_NOT_REPORTED = 0,
+	ROTATION_NONE = 1, /* solid state */
+};
+
+struct vpd_block_characteristics {
+	uint16_t rotation_rate; /* enum vpd_rotation, or revolutions per minute */
+	uint8_t product_type;
+	uint8_t wabereq, wacereq; /* two bits each: what a read after write to bad blocks gives */
+	uint8_t form_factor; /* nominal, four bits */
+	bool fuab; /* FUA semantics of SYNCHRONIZE CACHE for volatile caches */
+	bool vbuls; /* VERIFY BYTCHK of unmapped LBAs is supported */
+};
+
+size_t vpd_build_block_characteristics(
+	uint8_t peripheral, const struct vpd_block_characteristics *p, uint8_t *buf, size_t cap);
+
+/* Page B2h, SBC-3 6.5.4. */
+enum vpd_provisioning {
+	PROVISIONING_FULL = 0, /* or not reported */
+	PROVISIONING_RESOURCE = 1,
+	PROVISIONING_THIN = 2,
+};
+
+struct vpd_provisioning_params {
+	uint8_t threshold_exponent; /* 0: no thresholds */
+	bool lbpu; /* UNMAP */
+	bool lbpws; /* WRITE SAME (16) with UNMAP */
+	bool lbpws10; /* WRITE SAME (10) with UNMAP */
+	bool lbprz; /* unmapped blocks read as zeros */
+	bool anc_sup; /* anchored state */
+	enum vpd_provisioning type;
+};
+
+size_t vpd_build_provisioning(
+	uint8_t peripheral, const struct vpd_provisioning_params *p, uint8_t *buf, size_t cap);
+
+#endif
