@@ -43,7 +43,11 @@ struct attr {
 	size_t offset; /* of the field in obj */
 	uint64_t min, max;
 	const char *const *words; /* value words, ends with NULL */
-	bool (*may_set)(const struct attr *a, void *obj, struct errmsg *err); /* NULL: always */
+	/*
+	 * Asked by tree_set() before set; NULL: always. False: the write is -EINVAL, as configfs
+	 * says of what may not change while exported; *err then says why and how.
+	 */
+	bool (*may_set)(const struct attr *a, void *obj, struct errmsg *err);
 };
 
 /* The end of a table. */
@@ -52,7 +56,10 @@ struct attr {
 		.name = NULL                                                                       \
 	}
 
-/* Ready-made for fields at a->offset: uint32_t in [min, max]; bool as 0/1 (y n yes no accepted as configfs does). */
+/*
+ * Ready-made for fields at a->offset: uint32_t in [min, max] (max 0: UINT32_MAX); bool as 0/1 (y n
+ * yes no accepted as configfs does).
+ */
 int attr_get_u32(const struct attr *a, void *obj, struct strbuf *out);
 int attr_set_u32(const struct attr *a, void *obj, const char *value, struct errmsg *err);
 int attr_get_bool(const struct attr *a, void *obj, struct strbuf *out);
@@ -62,11 +69,15 @@ int attr_get_str(const struct attr *a, void *obj, struct strbuf *out);
 int attr_set_str(const struct attr *a, void *obj, const char *value, struct errmsg *err);
 
 /*
- * Parse as configfs does (configfs-spec §2): decimal, 0x hex, 0 octal; refuses what is left over or out
- * of range, naming a->name, the value and the range. 0 or -EINVAL.
+ * Parse as configfs does: decimal, 0x hex, 0 octal; refuses what is left over or out
+ * of range, naming a->name, the value and the range. 0, -EINVAL, or -ERANGE for numbers that do not
+ * even fit the type (32 bits if max does, else 64).
  */
 int attr_parse_u64(const struct attr *a, const char *value, uint64_t min, uint64_t max,
 	uint64_t *ret, struct errmsg *err);
+int attr_parse_s64(const struct attr *a, const char *value, int64_t min, int64_t max, int64_t *ret,
+	struct errmsg *err);
+/* By the first characters alone: 1 y t on, 0 n f of…. 0 or -EINVAL. */
 int attr_parse_bool(const struct attr *a, const char *value, bool *ret, struct errmsg *err);
 
 #define attr_for_each(a, table) for (a = (table); a && a->name; a++)

@@ -22,7 +22,8 @@ struct node_new {
 
 /*
  * A directory that comes and goes with its parent ("default group"). child_obj gives its object
- * from the parent's; NULL: the same object.
+ * from the parent's; NULL: the same object. It is called when the directory is first looked at, and
+ * must give the same answer at any time.
  */
 struct node_default {
 	const char *name;
@@ -36,7 +37,11 @@ struct node_type {
 	const struct attr *attrs; /* ends with ATTR_END; may be NULL */
 	const struct node_default *defaults; /* ends with a NULL name; may be NULL */
 
-	/* NULL: mkdir here is EPERM. Makes the object; *ret set on success only. */
+	/*
+	 * The functions below run on the control thread and do not change the tree themselves.
+	 *
+	 * mkdir: NULL: EPERM. Makes the object; *ret set on success only.
+	 */
 	int (*mkdir)(struct node *dir, const char *name, struct node_new *ret, struct errmsg *err);
 	/*
 	 * Destroy the object of this user-made directory. The tree has made sure that no user-made
@@ -44,21 +49,25 @@ struct node_type {
 	 * released, or an error and then nothing has changed.
 	 */
 	int (*rmdir)(struct node *node, struct errmsg *err);
-	/* NULL: links here are EPERM. Make or drop the link dir/name -> target. */
+	/* NULL: links here are EPERM. Make or drop the link dir/name -> target (unlink NULL: nothing to do). */
 	int (*link)(struct node *dir, const char *name, struct node *target, struct errmsg *err);
 	int (*unlink)(struct node *dir, const char *name, struct node *target, struct errmsg *err);
 };
 
-/* A listener hears of each change after it has been made. */
+/*
+ * A listener hears of each change after it has been made. dir is the directory in which it
+ * happened, name the entry: the directory that came or went, the link, the attribute.
+ */
 enum tree_event { TREE_ADDED, TREE_REMOVED, TREE_LINKED, TREE_UNLINKED, TREE_ATTR_SET };
-typedef void tree_listener_fn(void *arg, enum tree_event ev, struct node *node, const char *name);
+typedef void tree_listener_fn(void *arg, enum tree_event ev, struct node *dir, const char *name);
 
 /* root: the type of "/" (what LIO has as /sys/kernel/config/target). 0 or -ENOMEM. */
 int tree_new(const struct node_type *root, void *root_obj, struct tree **ret);
 /* Frees the nodes, not the objects: take the objects down first (tree_clear()). Returns NULL. */
 struct tree *tree_free(struct tree *t);
 struct node *tree_root(struct tree *t);
-void tree_listen(struct tree *t, tree_listener_fn *fn, void *arg);
+/* 0 or -ENOMEM. */
+int tree_listen(struct tree *t, tree_listener_fn *fn, void *arg);
 
 /* By absolute path "/iscsi/iqn…/tpgt_1/lun"; follows links. NULL: not there. */
 struct node *tree_lookup(struct tree *t, const char *path);
@@ -74,28 +83,45 @@ bool node_is_default(const struct node *node);
 /* Nearest ancestor (or node itself) of that type, NULL if none. */
 struct node *node_up(struct node *node, const struct node_type *type);
 
-/* Entries in the order of their making: directories, then links. NULL after the last. */
+/*
+ * Directories of dir: default groups in the order of their table, then user-made ones in the order
+ * of their making. NULL after the last.
+ */
 struct node *node_first_child(struct node *dir);
 struct node *node_next_child(struct node *dir, struct node *prev);
 struct node_link {
 	const char *name;
 	struct node *target;
 };
-/* The i-th link of dir; false past the end. */
+/* The i-th link of dir in the order of their making; false past the end. */
 bool node_link_at(struct node *dir, unsigned i, struct node_link *ret);
 
-/* The operations. name: 1 to 255 bytes, no '/', not "." or "..". 0 or -errno. */
-int tree_mkdir(struct tree *t, struct node *dir, const char *name, struct node **ret,
-	struct errmsg *err);
+/*
+ * The operations. name: 1 to TREE_NAME_MAX bytes of UTF-8, no '/', no control characters, not "." or
+ * "..". 0 or -errno with *err saying which entry and why:
+ *	EEXIST		the name is taken
+ *	EPERM		directories or links are not made here; rmdir of a default group
+ *	EBUSY		rmdir of what a link points to (it or a default group in it)
+ *	ENOTEMPTY	rmdir of what holds user-made directories or links
+ *	ENOENT		no such link or attribute
+ *	EACCES		get of a write-only, set of a read-only attribute
+ *	other		what the object's own function said
+ * tree_set() removes one trailing newline. tree_rmdir() frees node.
+ */
+int tree_mkdir(
+	struct tree *t, struct node *dir, const char *name, struct node **ret, struct errmsg *err);
 int tree_rmdir(struct tree *t, struct node *node, struct errmsg *err);
 int tree_link(struct tree *t, struct node *dir, const char *name, struct node *target,
 	struct errmsg *err);
 int tree_unlink(struct tree *t, struct node *dir, const char *name, struct errmsg *err);
 int tree_get(struct tree *t, struct node *node, const char *attr, struct strbuf *out,
 	struct errmsg *err);
-int tree_set(struct tree *t, struct node *node, const char *attr, const char *value,
-	struct errmsg *err);
-/* Remove everything that users made below node, links first. Stops at the first error. */
+int tree_set(
+	struct tree *t, struct node *node, const char *attr, const char *value, struct errmsg *err);
+/*
+ * Remove everything that users made below node: links first, then directories, the youngest first.
+ * Stops at the first error.
+ */
 int tree_clear(struct tree *t, struct node *node, struct errmsg *err);
 
 #endif

@@ -1,0 +1,746 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * node.c: the configuration tree. User-made directories are found by a hash over (parent, name), so
+ * ten thousand of them side by side cost no more than ten. Default groups are made when they are
+ * first looked at: most of them (statistics of each LUN) never are.
+ */
+#include "tree/node.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "tree/limits.h"
+
+struct link {
+	char *name;
+	struct node *dir; /* where it is */
+	struct node *target;
+	struct list incoming; /* in target->incoming */
+	struct list all; /* in tree->links */
+};
+
+struct node {
+	struct tree *tree;
+	struct node *parent; /* NULL: the root */
+	const struct node_type *type;
+	void *obj; /* the module's */
+	const char *name; /* own memory, of a default group: its table's */
+	int def; /* place in parent->type->defaults, -1: user-made or root */
+	unsigned nlinks;
+	struct node **defaults; /* made so far, by place; NULL: none was */
+	struct list children; /* user-made, struct node.sibling */
+	struct list sibling;
+	struct node *hash_next; /* user-made */
+	struct link **links; /* in the order of their making */
+	struct list incoming; /* struct link.incoming */
+};
+
+struct listener {
+	tree_listener_fn *fn;
+	void *arg;
+};
+
+struct tree {
+	struct node *root;
+	struct node **buckets;
+	size_t nbuckets; /* a power of two */
+	size_t nhashed;
+	struct list links; /* all of them, in the order of their making */
+	bool busy; /* a module's function runs: it must not change the tree */
+	struct listener *listeners;
+	unsigned nlisteners;
+};
+
+/* ---- hash of user-made directories --------------------------------------------------------- */
+
+/* FNV-1a over the parent's address and the name: names come from the administrator, not a peer. */
+static size_t bucket_of(const struct tree *t, const struct node *parent, const char *name)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ (uint64_t)(uintptr_t)parent;
+
+	h *= UINT64_C(0x100000001b3);
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	return (size_t)(h ^ h >> 32) & (t->nbuckets - 1);
+}
+
+static struct node *hash_find(struct tree *t, const struct node *parent, const char *name)
+{
+	struct node *n = t->buckets[bucket_of(t, parent, name)];
+
+	while (n && (n->parent != parent || strcmp(n->name, name)))
+		n = n->hash_next;
+	return n;
+}
+
+/* Doubling fails without harm: chains get longer. */
+static void hash_grow(struct tree *t)
+{
+	size_t old = t->nbuckets;
+	struct node **from = t->buckets, **to = calloc(2 * old, sizeof(*to));
+
+	if (!to)
+		return;
+	t->buckets = to;
+	t->nbuckets = 2 * old;
+	for (size_t i = 0; i < old; i++) {
+		for (struct node *n = from[i], *next; n; n = next) {
+			size_t b = bucket_of(t, n->parent, n->name);
+
+			next = n->hash_next;
+			n->hash_next = to[b];
+			to[b] = n;
+		}
+	}
+	free(from);
+}
+
+static void hash_add(struct tree *t, struct node *n)
+{
+	size_t b;
+
+	if (t->nhashed >= t->nbuckets)
+		hash_grow(t);
+	b = bucket_of(t, n->parent, n->name);
+	n->hash_next = t->buckets[b];
+	t->buckets[b] = n;
+	t->nhashed++;
+}
+
+static void hash_del(struct tree *t, struct node *n)
+{
+	struct node **p = &t->buckets[bucket_of(t, n->parent, n->name)];
+
+	while (*p != n)
+		p = &(*p)->hash_next;
+	*p = n->hash_next;
+	t->nhashed--;
+}
+
+/* ---- nodes --------------------------------------------------------------------------------- */
+
+static struct node *node_new(struct tree *t, struct node *parent, const char *name)
+{
+	struct node *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return NULL;
+	n->tree = t;
+	n->parent = parent;
+	n->name = name;
+	n->def = -1;
+	list_init(&n->children);
+	list_init(&n->sibling);
+	list_init(&n->incoming);
+	return n;
+}
+
+static void link_free(struct link *l)
+{
+	list_del(&l->incoming);
+	list_del(&l->all);
+	free(l->name);
+	free(l);
+}
+
+static unsigned ndefaults(const struct node_type *type)
+{
+	unsigned n = 0;
+
+	while (type->defaults && type->defaults[n].name)
+		n++;
+	return n;
+}
+
+/* Free n and all below it; objects and listeners are not told. */
+static void node_free(struct node *n)
+{
+	unsigned ndef = n->defaults ? ndefaults(n->type) : 0;
+	struct node *c, *tmp;
+
+	for (unsigned i = 0; i < n->nlinks; i++)
+		link_free(n->links[i]);
+	free(n->links);
+	for (unsigned i = 0; i < ndef; i++) {
+		if (n->defaults[i])
+			node_free(n->defaults[i]);
+	}
+	free(n->defaults);
+	list_for_each_safe (c, tmp, &n->children, struct node, sibling)
+		node_free(c);
+	/* Left over only when the whole tree goes: the links' own directories free them. */
+	while (list_pop_front(&n->incoming))
+		;
+	if (n->def < 0 && n->parent) {
+		hash_del(n->tree, n);
+		list_del(&n->sibling);
+		free((char *)n->name);
+	}
+	free(n);
+}
+
+/* The i-th default group of dir, made now if it was not. NULL: out of memory. */
+static struct node *default_at(struct node *dir, unsigned i)
+{
+	const struct node_default *d = &dir->type->defaults[i];
+	struct node *n;
+
+	if (!dir->defaults)
+		dir->defaults = calloc(ndefaults(dir->type), sizeof(*dir->defaults));
+	if (!dir->defaults)
+		return NULL;
+	if (dir->defaults[i])
+		return dir->defaults[i];
+	n = node_new(dir->tree, dir, d->name);
+	if (!n)
+		return NULL;
+	n->type = d->type;
+	n->obj = d->child_obj ? d->child_obj(dir->obj) : dir->obj;
+	n->def = (int)i;
+	dir->defaults[i] = n;
+	return n;
+}
+
+int tree_new(const struct node_type *root, void *root_obj, struct tree **ret)
+{
+	struct tree *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	list_init(&t->links);
+	t->nbuckets = 64;
+	t->buckets = calloc(t->nbuckets, sizeof(*t->buckets));
+	t->root = node_new(t, NULL, "");
+	if (!t->buckets || !t->root) {
+		free(t->root);
+		free(t->buckets);
+		free(t);
+		return -ENOMEM;
+	}
+	t->root->type = root;
+	t->root->obj = root_obj;
+	*ret = t;
+	return 0;
+}
+
+struct tree *tree_free(struct tree *t)
+{
+	if (!t)
+		return NULL;
+	node_free(t->root);
+	free(t->buckets);
+	free(t->listeners);
+	free(t);
+	return NULL;
+}
+
+struct node *tree_root(struct tree *t)
+{
+	return t->root;
+}
+
+int tree_listen(struct tree *t, tree_listener_fn *fn, void *arg)
+{
+	struct listener *l = realloc(t->listeners, (t->nlisteners + 1) * sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	t->listeners = l;
+	t->listeners[t->nlisteners++] = (struct listener){ fn, arg };
+	return 0;
+}
+
+static void tell(struct tree *t, enum tree_event ev, struct node *dir, const char *name)
+{
+	for (unsigned i = 0; i < t->nlisteners; i++)
+		t->listeners[i].fn(t->listeners[i].arg, ev, dir, name);
+}
+
+/* ---- looking ------------------------------------------------------------------------------- */
+
+struct node *node_child(struct node *dir, const char *name)
+{
+	const struct node_default *d = dir->type->defaults;
+
+	for (unsigned i = 0; d && d[i].name; i++) {
+		if (!strcmp(d[i].name, name))
+			return default_at(dir, i);
+	}
+	return hash_find(dir->tree, dir, name);
+}
+
+static struct link *find_link(const struct node *dir, const char *name, unsigned *ret_place)
+{
+	for (unsigned i = 0; i < dir->nlinks; i++) {
+		if (!strcmp(dir->links[i]->name, name)) {
+			*ret_place = i;
+			return dir->links[i];
+		}
+	}
+	return NULL;
+}
+
+struct node *tree_lookup(struct tree *t, const char *path)
+{
+	struct node *n = t->root;
+	char name[TREE_NAME_MAX + 1];
+
+	while (n) {
+		struct node *next;
+		unsigned place;
+		size_t len;
+
+		path += strspn(path, "/");
+		len = strcspn(path, "/");
+		if (!len)
+			return n;
+		if (len > TREE_NAME_MAX)
+			return NULL;
+		memcpy(name, path, len);
+		name[len] = '\0';
+		path += len;
+		next = node_child(n, name);
+		if (!next) {
+			struct link *l = find_link(n, name, &place);
+
+			next = l ? l->target : NULL;
+		}
+		n = next;
+	}
+	return NULL;
+}
+
+const struct attr *node_attr(struct node *node, const char *name)
+{
+	const struct attr *a;
+
+	attr_for_each (a, node->type->attrs) {
+		if (!strcmp(a->name, name))
+			return a;
+	}
+	return NULL;
+}
+
+void *node_obj(const struct node *node)
+{
+	return node->obj;
+}
+
+const struct node_type *node_type(const struct node *node)
+{
+	return node->type;
+}
+
+const char *node_name(const struct node *node)
+{
+	return node->name;
+}
+
+struct node *node_parent(const struct node *node)
+{
+	return node->parent;
+}
+
+void node_path(const struct node *node, struct strbuf *out)
+{
+	if (!node->parent) {
+		strbuf_puts(out, "/");
+		return;
+	}
+	if (node->parent->parent)
+		node_path(node->parent, out);
+	strbuf_putc(out, '/');
+	strbuf_puts(out, node->name);
+}
+
+bool node_is_default(const struct node *node)
+{
+	return node->def >= 0;
+}
+
+struct node *node_up(struct node *node, const struct node_type *type)
+{
+	while (node && node->type != type)
+		node = node->parent;
+	return node;
+}
+
+static struct node *first_user_made(struct node *dir)
+{
+	return list_first(&dir->children, struct node, sibling);
+}
+
+struct node *node_first_child(struct node *dir)
+{
+	if (ndefaults(dir->type))
+		return default_at(dir, 0);
+	return first_user_made(dir);
+}
+
+struct node *node_next_child(struct node *dir, struct node *prev)
+{
+	assert(prev->parent == dir);
+	if (prev->def >= 0) {
+		unsigned next = (unsigned)prev->def + 1;
+
+		if (dir->type->defaults[next].name)
+			return default_at(dir, next);
+		return first_user_made(dir);
+	}
+	if (prev->sibling.next == &dir->children)
+		return NULL;
+	return container_of(prev->sibling.next, struct node, sibling);
+}
+
+bool node_link_at(struct node *dir, unsigned i, struct node_link *ret)
+{
+	if (i >= dir->nlinks)
+		return false;
+	ret->name = dir->links[i]->name;
+	ret->target = dir->links[i]->target;
+	return true;
+}
+
+/* Around calls of a module's functions. */
+static void call_begin(struct tree *t)
+{
+	assert(!t->busy);
+	t->busy = true;
+}
+
+static void call_end(struct tree *t)
+{
+	t->busy = false;
+}
+
+/* ---- operations ---------------------------------------------------------------------------- */
+
+/* Length of the UTF-8 character at s, 0 if it is none (RFC 3629: no overlong forms, no surrogates). */
+static unsigned utf8_len(const unsigned char *s)
+{
+	static const struct {
+		unsigned char mask, lead, len;
+		uint32_t min;
+	} forms[] = {
+		{ 0x80, 0x00, 1, 0 },
+		{ 0xe0, 0xc0, 2, 0x80 },
+		{ 0xf0, 0xe0, 3, 0x800 },
+		{ 0xf8, 0xf0, 4, 0x10000 },
+	};
+
+	for (unsigned f = 0; f < 4; f++) {
+		uint32_t c = s[0] & (unsigned char)~forms[f].mask;
+
+		if ((s[0] & forms[f].mask) != forms[f].lead)
+			continue;
+		for (unsigned i = 1; i < forms[f].len; i++) {
+			if ((s[i] & 0xc0) != 0x80)
+				return 0;
+			c = c << 6 | (s[i] & 0x3f);
+		}
+		if (c < forms[f].min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+			return 0;
+		return forms[f].len;
+	}
+	return 0;
+}
+
+static int check_name(struct node *dir, const char *name, struct errmsg *err)
+{
+	const unsigned char *s = (const unsigned char *)name;
+	size_t len = strlen(name);
+	unsigned place;
+
+	if (len > TREE_NAME_MAX)
+		return errmsg_set(err, -ENAMETOOLONG, "a name of %zu bytes is too long, at most %d",
+			len, TREE_NAME_MAX);
+	if (!len || !strcmp(name, ".") || !strcmp(name, "..") || strchr(name, '/'))
+		return errmsg_set(err, -EINVAL,
+			"\"%s\" is no name: one to %d bytes without '/', not \".\" or \"..\"", name,
+			TREE_NAME_MAX);
+	while (*s) {
+		unsigned n = *s < 0x20 || *s == 0x7f ? 0 : utf8_len(s);
+
+		if (!n)
+			return errmsg_set(err, -EINVAL,
+				"a name of UTF-8 without control characters is needed (byte "
+				"0x%02x)",
+				*s);
+		s += n;
+	}
+	if (node_child(dir, name) || find_link(dir, name, &place) || node_attr(dir, name))
+		return errmsg_set(err, -EEXIST, "%s: there is one already", name);
+	return 0;
+}
+
+int tree_mkdir(
+	struct tree *t, struct node *dir, const char *name, struct node **ret, struct errmsg *err)
+{
+	struct node_new made = { 0 };
+	struct node *n;
+	char *copy;
+	int r = check_name(dir, name, err);
+
+	if (r)
+		return r;
+	if (!dir->type->mkdir)
+		return errmsg_set(err, -EPERM,
+			"%s: nothing can be made in a directory of this kind (%s)", name,
+			dir->type->name);
+	copy = strdup(name);
+	n = copy ? node_new(t, dir, copy) : NULL;
+	if (!n) {
+		free(copy);
+		return errmsg_set(err, -ENOMEM, "%s: out of memory", name);
+	}
+	call_begin(t);
+	r = dir->type->mkdir(dir, name, &made, err);
+	call_end(t);
+	if (r) {
+		free(copy);
+		free(n);
+		return r;
+	}
+	assert(made.type);
+	n->type = made.type;
+	n->obj = made.obj;
+	list_push_back(&dir->children, &n->sibling);
+	hash_add(t, n);
+	tell(t, TREE_ADDED, dir, name);
+	if (ret)
+		*ret = n;
+	return 0;
+}
+
+/*
+ * A link that points to n or to a default group in it, NULL if none. (Default groups that were never
+ * looked at can hold nothing and be no target.)
+ */
+static struct link *incoming_link(struct node *n)
+{
+	struct link *l = list_first(&n->incoming, struct link, incoming);
+	unsigned ndef = n->defaults ? ndefaults(n->type) : 0;
+
+	for (unsigned i = 0; !l && i < ndef; i++) {
+		if (n->defaults[i])
+			l = incoming_link(n->defaults[i]);
+	}
+	return l;
+}
+
+/* The name of something that users made in n or a default group of it, NULL if there is nothing. */
+static const char *user_made_in(struct node *n)
+{
+	struct node *c = first_user_made(n);
+	unsigned ndef = n->defaults ? ndefaults(n->type) : 0;
+	const char *name = c ? c->name : n->nlinks ? n->links[0]->name : NULL;
+
+	for (unsigned i = 0; !name && i < ndef; i++) {
+		if (n->defaults[i])
+			name = user_made_in(n->defaults[i]);
+	}
+	return name;
+}
+
+int tree_rmdir(struct tree *t, struct node *node, struct errmsg *err)
+{
+	struct node *dir = node->parent;
+	struct link *l = incoming_link(node);
+	const char *inside = user_made_in(node);
+	char *name;
+	int r;
+
+	if (!dir || node->def >= 0)
+		return errmsg_set(err, -EPERM,
+			"%s: comes and goes with its parent, it cannot be removed",
+			dir ? node->name : "/");
+	if (l) {
+		struct strbuf by;
+
+		strbuf_init(&by);
+		node_path(l->dir, &by);
+		r = errmsg_set(err, -EBUSY, "%s: in use by %s/%s, remove that link first",
+			node->name, by.s, l->name);
+		strbuf_done(&by);
+		return r;
+	}
+	if (inside)
+		return errmsg_set(
+			err, -ENOTEMPTY, "%s: holds %s, remove that first", node->name, inside);
+	if (!dir->type->mkdir || !node->type->rmdir)
+		return errmsg_set(err, -EPERM, "%s: cannot be removed", node->name);
+	name = strdup(node->name);
+	if (!name)
+		return errmsg_set(err, -ENOMEM, "%s: out of memory", node->name);
+	call_begin(t);
+	r = node->type->rmdir(node, err);
+	call_end(t);
+	if (!r) {
+		node_free(node);
+		tell(t, TREE_REMOVED, dir, name);
+	}
+	free(name);
+	return r;
+}
+
+int tree_link(
+	struct tree *t, struct node *dir, const char *name, struct node *target, struct errmsg *err)
+{
+	struct link **links, *l;
+	int r = check_name(dir, name, err);
+
+	if (r)
+		return r;
+	if (!dir->type->link)
+		return errmsg_set(err, -EPERM,
+			"%s: no links can be made in a directory of this kind (%s)", name,
+			dir->type->name);
+	l = calloc(1, sizeof(*l));
+	links = realloc(dir->links, (dir->nlinks + 1) * sizeof(*links));
+	if (links)
+		dir->links = links;
+	if (l)
+		l->name = strdup(name);
+	if (!l || !links || !l->name) {
+		free(l ? l->name : NULL);
+		free(l);
+		return errmsg_set(err, -ENOMEM, "%s: out of memory", name);
+	}
+	call_begin(t);
+	r = dir->type->link(dir, name, target, err);
+	call_end(t);
+	if (r) {
+		free(l->name);
+		free(l);
+		return r;
+	}
+	l->dir = dir;
+	l->target = target;
+	list_push_back(&t->links, &l->all);
+	list_push_back(&target->incoming, &l->incoming);
+	dir->links[dir->nlinks++] = l;
+	tell(t, TREE_LINKED, dir, l->name);
+	return 0;
+}
+
+int tree_unlink(struct tree *t, struct node *dir, const char *name, struct errmsg *err)
+{
+	unsigned place = 0;
+	struct link *l = find_link(dir, name, &place);
+	int r;
+
+	if (!l && (node_attr(dir, name) || node_child(dir, name)))
+		return errmsg_set(err, -EPERM, "%s: is no link", name);
+	if (!l)
+		return errmsg_set(err, -ENOENT, "%s: there is no such link", name);
+	call_begin(t);
+	r = dir->type->unlink ? dir->type->unlink(dir, name, l->target, err) : 0;
+	call_end(t);
+	if (r)
+		return r;
+	dir->nlinks--;
+	memmove(&dir->links[place], &dir->links[place + 1],
+		(dir->nlinks - place) * sizeof(*dir->links));
+	tell(t, TREE_UNLINKED, dir, l->name);
+	link_free(l);
+	return 0;
+}
+
+int tree_get(
+	struct tree *t, struct node *node, const char *attr, struct strbuf *out, struct errmsg *err)
+{
+	const struct attr *a = node_attr(node, attr);
+	int r;
+
+	if (!a)
+		return errmsg_set(err, -ENOENT, "%s: there is no such attribute", attr);
+	if (!a->get)
+		return errmsg_set(err, -EACCES, "%s: can only be written", attr);
+	r = a->get(a, node->obj, out);
+	if (!r && out->failed)
+		r = -ENOMEM;
+	if (r)
+		return errmsg_set(err, r, "%s: %s", attr, err_text(r));
+	return 0;
+}
+
+int tree_set(
+	struct tree *t, struct node *node, const char *attr, const char *value, struct errmsg *err)
+{
+	const struct attr *a = node_attr(node, attr);
+	char text[TREE_VALUE_MAX + 1];
+	size_t len = strlen(value);
+	int r;
+
+	if (!a)
+		return errmsg_set(err, -ENOENT, "%s: there is no such attribute", attr);
+	if (!a->set)
+		return errmsg_set(err, -EACCES, "%s: can only be read", attr);
+	if (len && value[len - 1] == '\n')
+		len--;
+	if (len > TREE_VALUE_MAX)
+		return errmsg_set(err, -EINVAL, "%s: %zu bytes are too long, at most %d", attr, len,
+			TREE_VALUE_MAX);
+	memcpy(text, value, len);
+	text[len] = '\0';
+	call_begin(t);
+	r = a->may_set && !a->may_set(a, node->obj, err) ? -EINVAL : 0;
+	if (!r)
+		r = a->set(a, node->obj, text, err);
+	call_end(t);
+	if (a->flags & ATTR_SECRET)
+		explicit_bzero(text, len);
+	if (r)
+		return r;
+	tell(t, TREE_ATTR_SET, node, a->name);
+	return 0;
+}
+
+/* ---- clearing ------------------------------------------------------------------------------ */
+
+static bool is_below(const struct node *n, const struct node *top)
+{
+	while (n && n != top)
+		n = n->parent;
+	return n;
+}
+
+/* Remove the directories that users made below node, the youngest first. */
+static int clear_dirs(struct tree *t, struct node *node, struct errmsg *err)
+{
+	unsigned ndef = node->defaults ? ndefaults(node->type) : 0;
+	int r = 0;
+
+	while (!r && !list_empty(&node->children)) {
+		struct node *c = container_of(node->children.prev, struct node, sibling);
+
+		r = clear_dirs(t, c, err);
+		if (!r)
+			r = tree_rmdir(t, c, err);
+	}
+	for (unsigned i = ndef; !r && i-- > 0;) {
+		if (node->defaults[i])
+			r = clear_dirs(t, node->defaults[i], err);
+	}
+	return r;
+}
+
+int tree_clear(struct tree *t, struct node *node, struct errmsg *err)
+{
+	struct list *pos = t->links.prev;
+
+	while (pos != &t->links) {
+		struct link *l = container_of(pos, struct link, all);
+		int r = 0;
+
+		pos = pos->prev;
+		if (is_below(l->dir, node))
+			r = tree_unlink(t, l->dir, l->name, err);
+		if (r)
+			return r;
+	}
+	return clear_dirs(t, node, err);
+}
