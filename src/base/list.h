@@ -18,7 +18,7 @@ struct list {
 		&(name), &(name)                                                                   \
 	}
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void list_init(struct list *l)
 {
@@ -84,8 +84,7 @@ static inline void list_splice_back(struct list *to, struct list *from)
 	list_init(from);
 }
 
-#define list_first(l, type, member) \
-	(list_empty(l) ? NULL : container_of((l)->next, type, member))
+#define list_first(l, type, member) (list_empty(l) ? NULL : container_of((l)->next, type, member))
 
 #define list_for_each(pos, l, type, member)                                                        \
 	for (pos = container_of((l)->next, type, member); &pos->member != (l);                     \
@@ -94,7 +93,8 @@ static inline void list_splice_back(struct list *to, struct list *from)
 /* The same when the body may take pos out of the list. */
 #define list_for_each_safe(pos, tmp, l, type, member)                                              \
 	for (pos = container_of((l)->next, type, member),                                          \
-		tmp = container_of(pos->member.next, type, member);                                \
-		&pos->member != (l); pos = tmp, tmp = container_of(pos->member.next, type, member))
+	    tmp = container_of(pos->member.next, type, member);                                    \
+		&pos->member != (l);                                                               \
+		pos = tmp, tmp = container_of(pos->member.next, type, member))
 
 #endif
