@@ -25,7 +25,8 @@ struct transportid {
 
 /*
  * Encode a TransportID: format 01b if has_isid, else 00b. name is 1 to TRANSPORTID_NAME_MAX bytes
- * (asserted). At most cap bytes are written to buf. Returns the full length, >= 24, a multiple of 4.
+ * (asserted). At most cap bytes are written to buf. Returns the full length: >= 24, a multiple of
+ * 4.
  */
 size_t transportid_encode(const struct transportid *id, uint8_t *buf, size_t cap);
 
