@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Store a text that snprintf() made, n bytes long before it was cut. */
-static void errmsg_store(struct errmsg *e, char *text, int n)
+static void errmsg_copy(struct errmsg *e, char *text, int n)
 {
 	if (n < 0)
 		text[0] = '\0';
@@ -24,7 +24,7 @@ void errmsg_init(struct errmsg *e)
 	e->text[0] = '\0';
 }
 
-int errmsg_set(struct errmsg *e, int neg_errno, const char *fmt, ...)
+void errmsg_store(struct errmsg *e, int neg_errno, const char *fmt, ...)
 {
 	char text[ERRMSG_TEXT_MAX] = "";
 	va_list ap;
@@ -32,13 +32,12 @@ int errmsg_set(struct errmsg *e, int neg_errno, const char *fmt, ...)
 
 	assert(neg_errno < 0);
 	if (!e)
-		return neg_errno;
+		return;
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	errmsg_store(e, text, n);
+	errmsg_copy(e, text, n);
 	e->code = neg_errno;
-	return neg_errno;
 }
 
 int errmsg_prefix(struct errmsg *e, const char *fmt, ...)
@@ -57,7 +56,7 @@ int errmsg_prefix(struct errmsg *e, const char *fmt, ...)
 		used = (size_t)n;
 		n += snprintf(text + used, sizeof(text) - used, ": %s", e->text);
 	}
-	errmsg_store(e, text, n);
+	errmsg_copy(e, text, n);
 	return e->code;
 }
 

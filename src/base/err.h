@@ -24,11 +24,20 @@ struct errmsg {
 void errmsg_init(struct errmsg *e);
 
 /*
- * Set code and text (cut if too long, then it ends in "..."). The arguments may point into
- * e->text. e may be NULL: then nothing is stored.
+ * errmsg_set(e, neg_errno, fmt, ...): set code and text (cut if too long, then it ends in "...").
+ * The arguments may point into e->text. e may be NULL: then nothing is stored.
  * Returns neg_errno, which is below 0.
  */
-int errmsg_set(struct errmsg *e, int neg_errno, const char *fmt, ...)
+#define errmsg_set(e, neg_errno, ...)                                                              \
+	({                                                                                         \
+		int errmsg_rc_ = (neg_errno);                                                      \
+                                                                                                   \
+		errmsg_store(e, errmsg_rc_, __VA_ARGS__);                                          \
+		errmsg_rc_; /* here, so that static analysis sees what is returned */              \
+	})
+
+/* What errmsg_set() calls. */
+void errmsg_store(struct errmsg *e, int neg_errno, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /*
