@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "base/utf8.h"
 #include "tree/limits.h"
 
 struct link {
@@ -418,36 +419,6 @@ static void call_end(struct tree *t)
 
 /* ---- operations ---------------------------------------------------------------------------- */
 
-/* Length of the UTF-8 character at s, 0 if it is none (RFC 3629: no overlong forms, no surrogates). */
-static unsigned utf8_len(const unsigned char *s)
-{
-	static const struct {
-		unsigned char mask, lead, len;
-		uint32_t min;
-	} forms[] = {
-		{ 0x80, 0x00, 1, 0 },
-		{ 0xe0, 0xc0, 2, 0x80 },
-		{ 0xf0, 0xe0, 3, 0x800 },
-		{ 0xf8, 0xf0, 4, 0x10000 },
-	};
-
-	for (unsigned f = 0; f < 4; f++) {
-		uint32_t c = s[0] & (unsigned char)~forms[f].mask;
-
-		if ((s[0] & forms[f].mask) != forms[f].lead)
-			continue;
-		for (unsigned i = 1; i < forms[f].len; i++) {
-			if ((s[i] & 0xc0) != 0x80)
-				return 0;
-			c = c << 6 | (s[i] & 0x3f);
-		}
-		if (c < forms[f].min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-			return 0;
-		return forms[f].len;
-	}
-	return 0;
-}
-
 static int check_name(struct node *dir, const char *name, struct errmsg *err)
 {
 	const unsigned char *s = (const unsigned char *)name;
@@ -461,16 +432,10 @@ static int check_name(struct node *dir, const char *name, struct errmsg *err)
 		return errmsg_set(err, -EINVAL,
 			"\"%s\" is no name: one to %d bytes without '/', not \".\" or \"..\"", name,
 			TREE_NAME_MAX);
-	while (*s) {
-		unsigned n = *s < 0x20 || *s == 0x7f ? 0 : utf8_len(s);
-
-		if (!n)
-			return errmsg_set(err, -EINVAL,
-				"a name of UTF-8 without control characters is needed (byte "
-				"0x%02x)",
-				*s);
-		s += n;
-	}
+	while (*s >= 0x20 && *s != 0x7f)
+		s++;
+	if (*s || !utf8_valid(name, len))
+		return errmsg_set(err, -EINVAL, "a name must be UTF-8 without control characters");
 	if (node_child(dir, name) || find_link(dir, name, &place) || node_attr(dir, name))
 		return errmsg_set(err, -EEXIST, "%s: there is one already", name);
 	return 0;
@@ -516,8 +481,8 @@ int tree_mkdir(
 }
 
 /*
- * A link that points to n or to a default group in it, NULL if none. (Default groups that were never
- * looked at can hold nothing and be no target.)
+ * A link that points to n or to a default group in it, NULL if none. (Default groups that were
+ * never looked at can hold nothing and be no target.)
  */
 static struct link *incoming_link(struct node *n)
 {

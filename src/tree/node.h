@@ -49,7 +49,10 @@ struct node_type {
 	 * released, or an error and then nothing has changed.
 	 */
 	int (*rmdir)(struct node *node, struct errmsg *err);
-	/* NULL: links here are EPERM. Make or drop the link dir/name -> target (unlink NULL: nothing to do). */
+	/*
+	 * NULL: links here are EPERM. Make or drop the link dir/name -> target; unlink NULL:
+	 * there is nothing to do.
+	 */
 	int (*link)(struct node *dir, const char *name, struct node *target, struct errmsg *err);
 	int (*unlink)(struct node *dir, const char *name, struct node *target, struct errmsg *err);
 };
@@ -97,8 +100,8 @@ struct node_link {
 bool node_link_at(struct node *dir, unsigned i, struct node_link *ret);
 
 /*
- * The operations. name: 1 to TREE_NAME_MAX bytes of UTF-8, no '/', no control characters, not "." or
- * "..". 0 or -errno with *err saying which entry and why:
+ * The operations. name: 1 to TREE_NAME_MAX bytes of UTF-8, no '/', no control characters, not "."
+ * or "..". 0 or -errno with *err saying which entry and why:
  *	EEXIST		the name is taken
  *	EPERM		directories or links are not made here; rmdir of a default group
  *	EBUSY		rmdir of what a link points to (it or a default group in it)
