@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* limits.h: the named limits of the control layer. */
+#ifndef ULIO_CONTROL_LIMITS_H
+#define ULIO_CONTROL_LIMITS_H
+
+enum {
+	CONTROL_CLIENTS_MAX =
+		64, /* connections of the socket at a time; a CLI holds one for a moment */
+	CONTROL_JSON_DEPTH_MAX = 64, /* nested arrays and objects of a request or a file */
+	CONTROL_METHODS_MAX = 256,
+	CONTROL_READ_BYTES = 65536, /* received from a client at a time */
+	CONTROL_BACKLOG = 64, /* listen(2) */
+
+	SAVECONFIG_BYTES_MAX = 512 << 20, /* a file of 100,000 targets has about 400 MB */
+	SAVECONFIG_GENERATIONS = 10, /* older good files that are kept, as targetcli does */
+	SAVECONFIG_PROBLEMS_MAX = 1000, /* that are listed; the rest is counted */
+};
+
+#endif

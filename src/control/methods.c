@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * methods.c: the tree by JSON-RPC: ls, get, set, mkdir, rmdir, link, unlink, dump. Attributes are
+ * named by path, as files would be.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "control/limits.h"
+#include "control/rpc.h"
+#include "tree/limits.h"
+#include "tree/node.h"
+
+/* ---- paths --------------------------------------------------------------------------------- */
+
+static void set_path(struct control_call *call, const char *path)
+{
+	size_t n = strnlen(path, sizeof(call->path) - 1);
+
+	memcpy(call->path, path, n);
+	call->path[n] = '\0';
+}
+
+/* Say which part of a path is not there. */
+static int not_there(struct control_call *call, const char *path)
+{
+	char part[TREE_PATH_MAX + 1];
+	size_t good = 0, n = 0;
+
+	if (path[0] != '/' || strlen(path) > TREE_PATH_MAX)
+		return call_fail(call, -EINVAL,
+			"\"%.128s\" is no path: at most %d bytes that begin with '/'", path,
+			TREE_PATH_MAX);
+	while (path[n]) {
+		n += strspn(path + n, "/");
+		n += strcspn(path + n, "/");
+		memcpy(part, path, n);
+		part[n] = '\0';
+		if (!tree_lookup(control_tree(call->control), part))
+			break;
+		good = n;
+	}
+	return call_fail(call, -ENOENT, "%.*s: there is no such directory in %.*s", (int)n, path,
+		good ? (int)good : 1, good ? path : "/");
+}
+
+struct node *call_node(struct control_call *call, const char *path, int *ret_error)
+{
+	struct node *n = NULL;
+
+	set_path(call, path);
+	if (path[0] == '/' && strlen(path) <= TREE_PATH_MAX)
+		n = tree_lookup(control_tree(call->control), path);
+	if (!n)
+		*ret_error = not_there(call, path);
+	return n;
+}
+
+/* The directory that holds the last component of "path", and that component. */
+static struct node *call_entry(
+	struct control_call *call, char name[TREE_NAME_MAX + 1], int *ret_error)
+{
+	const char *path = call_string(call, "path");
+	char dir[TREE_PATH_MAX + 1];
+	size_t end = strlen(path), start;
+	struct node *n;
+
+	while (end > 1 && path[end - 1] == '/')
+		end--;
+	start = end;
+	while (start > 0 && path[start - 1] != '/')
+		start--;
+	if (!start || start == end || end - start > TREE_NAME_MAX || start > TREE_PATH_MAX) {
+		set_path(call, path);
+		*ret_error = call_fail(call, -EINVAL,
+			"\"%.128s\" is no path of an entry: "
+			"/directory/name is meant",
+			path);
+		return NULL;
+	}
+	memcpy(name, path + start, end - start);
+	name[end - start] = '\0';
+	memcpy(dir, path, start);
+	dir[start] = '\0';
+	n = call_node(call, dir, ret_error);
+	set_path(call, path);
+	return n;
+}
+
+/* Errors of the tree begin with the name of the entry: put the directory before it. */
+static int finish(struct control_call *call, struct node *dir, int r)
+{
+	struct strbuf path;
+
+	if (!r)
+		return 0;
+	strbuf_init(&path);
+	node_path(dir, &path);
+	errmsg_prefix(&call->err, "%s", path.s);
+	strbuf_done(&path);
+	return r;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+/* The value of an attribute, JSON null if it cannot be had: secret, write-only, an error. */
+static json_t *attr_value(struct tree *t, struct node *dir, const struct attr *a)
+{
+	struct strbuf b;
+	json_t *j = NULL;
+
+	if (!a->get || a->flags & ATTR_SECRET)
+		return json_null();
+	strbuf_init(&b);
+	if (!tree_get(t, dir, a->name, &b, NULL))
+		j = json_text(b.s);
+	strbuf_done(&b);
+	return j ? j : json_null();
+}
+
+static json_t *attr_row(struct tree *t, struct node *dir, const struct attr *a)
+{
+	return json_pack("{s:s, s:s, s:o, s:b, s:s}", "name", a->name, "access",
+		!a->set  ? "ro"
+		: a->get ? "rw"
+			 : "wo",
+		"value", attr_value(t, dir, a), "secret", !!(a->flags & ATTR_SECRET), "doc",
+		a->doc ? a->doc : "");
+}
+
+static json_t *link_target(const struct node_link *l)
+{
+	struct strbuf b;
+	json_t *j;
+
+	strbuf_init(&b);
+	node_path(l->target, &b);
+	j = json_text(b.s);
+	strbuf_done(&b);
+	return j;
+}
+
+static int method_ls(void *arg, struct control_call *call)
+{
+	struct tree *t = control_tree(call->control);
+	int r = 0;
+	struct node *n = call_node(call, call_string(call, "path"), &r);
+	json_t *dirs, *links, *attrs;
+	const struct attr *a;
+	struct node_link l;
+
+	if (!n)
+		return r;
+	dirs = json_array();
+	links = json_object();
+	attrs = json_array();
+	for (struct node *c = node_first_child(n); c; c = node_next_child(n, c))
+		json_array_append_new(dirs, json_text(node_name(c)));
+	for (unsigned i = 0; node_link_at(n, i, &l); i++)
+		json_object_set_new(links, l.name, link_target(&l));
+	attr_for_each (a, node_type(n)->attrs)
+		json_array_append_new(attrs, attr_row(t, n, a));
+	call->result = json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:o}", "kind", node_type(n)->name,
+		"doc", node_type(n)->doc ? node_type(n)->doc : "", "default", node_is_default(n),
+		"mkdir", !!node_type(n)->mkdir, "dirs", dirs, "links", links, "attrs", attrs);
+	return 0;
+}
+
+static json_t *dump_node(struct tree *t, struct node *n, int64_t depth)
+{
+	json_t *out = json_object(), *part = json_object();
+	const struct attr *a;
+	struct node_link l;
+
+	attr_for_each (a, node_type(n)->attrs) {
+		if (a->get)
+			json_object_set_new(part, a->name, attr_value(t, n, a));
+	}
+	json_object_set_new(out, "attrs", part);
+	part = json_object();
+	for (unsigned i = 0; node_link_at(n, i, &l); i++)
+		json_object_set_new(part, l.name, link_target(&l));
+	json_object_set_new(out, "links", part);
+	part = json_object();
+	for (struct node *c = node_first_child(n); c; c = node_next_child(n, c))
+		json_object_set_new(
+			part, node_name(c), depth ? dump_node(t, c, depth - 1) : json_null());
+	json_object_set_new(out, "dirs", part);
+	return out;
+}
+
+static int method_dump(void *arg, struct control_call *call)
+{
+	int r = 0;
+	const char *path = call_string(call, "path");
+	int64_t depth = call_integer(call, "depth", CONTROL_JSON_DEPTH_MAX);
+	struct node *n = call_node(call, path ? path : "/", &r);
+
+	if (!n)
+		return r;
+	if (depth < 0 || depth > CONTROL_JSON_DEPTH_MAX)
+		return call_fail(call, -EINVAL, "depth %lld: must be from 0 to %d",
+			(long long)depth, CONTROL_JSON_DEPTH_MAX);
+	call->result = dump_node(control_tree(call->control), n, depth);
+	return 0;
+}
+
+static int method_get(void *arg, struct control_call *call)
+{
+	char name[TREE_NAME_MAX + 1];
+	int r = 0;
+	struct node *dir = call_entry(call, name, &r);
+	const struct attr *a;
+	struct strbuf b;
+
+	if (!dir)
+		return r;
+	a = node_attr(dir, name);
+	if (a && a->flags & ATTR_SECRET)
+		return finish(call, dir,
+			call_fail(call, -EACCES, "%s: is a secret, which can be set but not read",
+				name));
+	strbuf_init(&b);
+	r = tree_get(control_tree(call->control), dir, name, &b, &call->err);
+	if (!r)
+		call->result = json_text(b.s);
+	strbuf_done(&b);
+	return finish(call, dir, r);
+}
+
+/* ---- changing ------------------------------------------------------------------------------ */
+
+static int method_set(void *arg, struct control_call *call)
+{
+	char name[TREE_NAME_MAX + 1];
+	int r = 0;
+	struct node *dir = call_entry(call, name, &r);
+
+	if (!dir)
+		return r;
+	return finish(call, dir,
+		tree_set(control_tree(call->control), dir, name, call_string(call, "value"),
+			&call->err));
+}
+
+static int method_mkdir(void *arg, struct control_call *call)
+{
+	char name[TREE_NAME_MAX + 1];
+	int r = 0;
+	struct node *dir = call_entry(call, name, &r);
+
+	if (!dir)
+		return r;
+	return finish(
+		call, dir, tree_mkdir(control_tree(call->control), dir, name, NULL, &call->err));
+}
+
+static int method_rmdir(void *arg, struct control_call *call)
+{
+	int r = 0;
+	struct node *n = call_node(call, call_string(call, "path"), &r), *dir;
+
+	if (!n)
+		return r;
+	dir = node_parent(n);
+	r = tree_rmdir(control_tree(call->control), n, &call->err);
+	return dir ? finish(call, dir, r) : r;
+}
+
+static int method_link(void *arg, struct control_call *call)
+{
+	char name[TREE_NAME_MAX + 1];
+	int r = 0;
+	struct node *target = call_node(call, call_string(call, "target"), &r), *dir;
+
+	if (!target)
+		return r;
+	dir = call_entry(call, name, &r);
+	if (!dir)
+		return r;
+	return finish(
+		call, dir, tree_link(control_tree(call->control), dir, name, target, &call->err));
+}
+
+static int method_unlink(void *arg, struct control_call *call)
+{
+	char name[TREE_NAME_MAX + 1];
+	int r = 0;
+	struct node *dir = call_entry(call, name, &r);
+
+	if (!dir)
+		return r;
+	return finish(call, dir, tree_unlink(control_tree(call->control), dir, name, &call->err));
+}
+
+#define PATH_OF(what)                                                                              \
+	{                                                                                          \
+		"path", PARAM_STRING, true, what                                                   \
+	}
+
+const struct control_method control_tree_methods[] = {
+	{ .name = "ls",
+		.doc = "What a directory holds: directories, links, attributes with their values.",
+		.fn = method_ls,
+		.params = { PATH_OF("a directory, \"/\" is the root") } },
+	{ .name = "dump",
+		.doc = "A directory and all below it, as nested objects.",
+		.fn = method_dump,
+		.params = { { "path", PARAM_STRING, false, "a directory; absent: the root" },
+			{ "depth", PARAM_INTEGER, false, "levels below it; absent: all" } } },
+	{ .name = "get",
+		.doc = "The value of an attribute.",
+		.fn = method_get,
+		.params = { PATH_OF("an attribute") } },
+	{ .name = "set",
+		.doc = "Set an attribute.",
+		.fn = method_set,
+		.changes = true,
+		.params = { PATH_OF("an attribute"),
+			{ "value", PARAM_STRING, true, "as it would be written to the file" } } },
+	{ .name = "mkdir",
+		.doc = "Make a directory: a disk, a target, a portal group, a LUN, an ACL …",
+		.fn = method_mkdir,
+		.changes = true,
+		.params = { PATH_OF("the new directory") } },
+	{ .name = "rmdir",
+		.doc = "Remove a directory that was made.",
+		.fn = method_rmdir,
+		.changes = true,
+		.params = { PATH_OF("the directory") } },
+	{ .name = "link",
+		.doc = "Make a link: a LUN to its disk, a mapped LUN to the LUN of the portal "
+		       "group.",
+		.fn = method_link,
+		.changes = true,
+		.params = { PATH_OF("the new link"),
+			{ "target", PARAM_STRING, true, "the directory that it leads to" } } },
+	{ .name = "unlink",
+		.doc = "Remove a link.",
+		.fn = method_unlink,
+		.changes = true,
+		.params = { PATH_OF("the link") } },
+	{ .name = NULL },
+};

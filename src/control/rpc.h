@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * rpc.h: JSON-RPC 2.0 over the tree, without a transport: a line goes in, a line comes out.
+ *
+ * What can be done is in tables: struct control_method names a method, its parameters and what it is
+ * good for; "help" and the CLI are made from the same rows. The methods of the tree itself are built
+ * in; other modules' methods are registered by the daemon. All runs on the control thread.
+ */
+#ifndef ULIO_CONTROL_RPC_H
+#define ULIO_CONTROL_RPC_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/strbuf.h"
+
+struct control;
+struct node;
+struct tree;
+
+/* Who asks. */
+struct control_peer {
+	uid_t uid;
+	pid_t pid;
+};
+
+enum control_param_type { PARAM_STRING, PARAM_INTEGER, PARAM_BOOL, PARAM_OBJECT };
+
+struct control_param {
+	const char *name;
+	enum control_param_type type;
+	bool required;
+	const char *doc;
+};
+
+enum { CONTROL_PARAMS_MAX = 12 }; /* of a method, the end of the table included */
+
+/* One call. params have been checked against the method's table. */
+struct control_call {
+	struct control *control;
+	const struct control_peer *peer;
+	const json_t *params; /* object, never NULL */
+	json_t *result; /* to be set, NULL: null; owned by the call */
+	struct errmsg err;
+	char path[512]; /* the object that an error is about, "" if none */
+};
+
+struct control_method {
+	const char *name;
+	const char *doc;
+	/* 0, or -errno with call->err saying why. */
+	int (*fn)(void *arg, struct control_call *call);
+	bool changes; /* it changes something: a line in the log says who did what */
+	struct control_param params[CONTROL_PARAMS_MAX]; /* ends with a NULL name */
+};
+
+/* tree is borrowed. 0 or -ENOMEM. */
+int control_new(struct tree *tree, struct control **ret);
+/* Returns NULL. */
+struct control *control_free(struct control *c);
+struct tree *control_tree(struct control *c);
+
+/*
+ * Add methods: a table that ends with a NULL name and lives as long as c. 0, -ENOMEM, -EEXIST (a name
+ * is taken), -E2BIG (CONTROL_METHODS_MAX).
+ */
+int control_add_methods(struct control *c, const struct control_method *table, void *arg);
+
+/*
+ * Handle the bytes of one line (a request or a batch); appends the reply with a newline to out, or
+ * nothing where nothing is to be answered. Whatever the bytes are, this returns.
+ */
+void control_handle(struct control *c, const struct control_peer *peer, const char *line,
+	size_t len, struct strbuf *out);
+
+/* ---- for methods --------------------------------------------------------------------------- */
+
+/* Parameters by name. String: NULL if absent. Integer and bool: absent gives the default. */
+const char *call_string(const struct control_call *call, const char *name);
+int64_t call_integer(const struct control_call *call, const char *name, int64_t absent);
+bool call_bool(const struct control_call *call, const char *name, bool absent);
+/* The directory at path: sets call->path; NULL and *ret_error -ENOENT if there is none. */
+struct node *call_node(struct control_call *call, const char *path, int *ret_error);
+/* Fail with a sentence: like errmsg_set(&call->err, …). */
+#define call_fail(call, neg_errno, ...) errmsg_set(&(call)->err, neg_errno, __VA_ARGS__)
+
+/* A JSON string of any bytes: what is no UTF-8 appears as \xNN. NULL: out of memory. */
+json_t *json_text(const char *s);
+
+/* The methods ls, get, set, mkdir, rmdir, link, unlink, dump (methods.c). */
+extern const struct control_method control_tree_methods[];
+
+#endif

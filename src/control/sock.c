@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sock.c: connections of the control socket: lines in, lines out, none of them trusted. */
+#include "control/sock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <ulio/control.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "control/limits.h"
+
+struct client {
+	struct control_sock *s;
+	struct list link;
+	int fd;
+	struct control_peer peer;
+	bool eof; /* nothing more comes */
+	bool skipping; /* the rest of a line that was too long */
+	size_t scanned; /* bytes of in that hold no newline */
+	struct strbuf in; /* not yet handled */
+	struct strbuf out;
+	size_t sent; /* bytes of out */
+};
+
+struct control_sock {
+	struct poller *p;
+	struct control *c;
+	int fd;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	dev_t dev; /* of the socket at path, to remove no other */
+	ino_t ino;
+	struct list clients;
+	unsigned nclients;
+};
+
+static void client_free(struct client *cl)
+{
+	poller_del(cl->s->p, cl->fd);
+	close(cl->fd);
+	list_del(&cl->link);
+	cl->s->nclients--;
+	strbuf_done(&cl->in);
+	strbuf_done(&cl->out);
+	free(cl);
+}
+
+/* Send what waits. False: the connection is of no more use. */
+static bool client_send(struct client *cl)
+{
+	while (cl->sent < cl->out.len) {
+		ssize_t n = send(cl->fd, cl->out.s + cl->sent, cl->out.len - cl->sent,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN;
+		cl->sent += (size_t)n;
+	}
+	/* Big answers are rare: their memory is not kept. */
+	strbuf_done(&cl->out);
+	strbuf_init(&cl->out);
+	cl->sent = 0;
+	return true;
+}
+
+/* Take up to CONTROL_READ_BYTES. False: the connection is of no more use. */
+static bool client_recv(struct client *cl)
+{
+	ssize_t n;
+
+	if (!strbuf_reserve(&cl->in, CONTROL_READ_BYTES))
+		return false;
+	n = recv(cl->fd, cl->in.s + cl->in.len, CONTROL_READ_BYTES, MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	cl->in.len += (size_t)n;
+	cl->in.s[cl->in.len] = '\0';
+	cl->eof = n == 0;
+	return true;
+}
+
+static void drop_front(struct client *cl, size_t n)
+{
+	memmove(cl->in.s, cl->in.s + n, cl->in.len - n);
+	strbuf_truncate(&cl->in, cl->in.len - n);
+	cl->scanned = 0;
+}
+
+static void say_too_long(struct client *cl)
+{
+	strbuf_printf(&cl->out,
+		"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":%d,\"message\":"
+		"\"a request is longer than %d bytes: split it\"}}\n",
+		ULIO_CONTROL_INVALID_REQUEST, ULIO_CONTROL_REQUEST_MAX);
+}
+
+static bool has_line(struct client *cl)
+{
+	bool found = memchr(cl->in.s + cl->scanned, '\n', cl->in.len - cl->scanned);
+
+	if (!found)
+		cl->scanned = cl->in.len;
+	return found;
+}
+
+/* Handle the first line, which is there. */
+static void client_line(struct client *cl)
+{
+	size_t n = (size_t)((char *)memchr(cl->in.s, '\n', cl->in.len) - cl->in.s);
+
+	if (cl->skipping)
+		cl->skipping = false; /* was the rest of a long line */
+	else if (n > ULIO_CONTROL_REQUEST_MAX)
+		say_too_long(cl);
+	else if (strspn(cl->in.s, " \t\r") < n)
+		control_handle(cl->s->c, &cl->peer, cl->in.s, n, &cl->out);
+	drop_front(cl, n + 1);
+}
+
+/* What to wait for next: answers go out before more is taken in. */
+static short client_wants(struct client *cl)
+{
+	if (cl->sent < cl->out.len || has_line(cl))
+		return POLLOUT;
+	return POLLIN;
+}
+
+/* One line a round, so that no client keeps the others waiting. */
+static void client_event(void *arg, int fd, short revents)
+{
+	struct client *cl = arg;
+	bool alive = !(revents & (POLLERR | POLLNVAL));
+
+	if (alive && cl->sent == cl->out.len) {
+		if (!has_line(cl))
+			alive = client_recv(cl);
+		if (alive && has_line(cl)) {
+			client_line(cl);
+		} else if (alive && cl->skipping) {
+			drop_front(cl, cl->in.len);
+		} else if (alive && cl->in.len > ULIO_CONTROL_REQUEST_MAX) {
+			say_too_long(cl);
+			cl->skipping = true;
+			drop_front(cl, cl->in.len);
+		}
+	}
+	alive = alive && !cl->out.failed && client_send(cl);
+	if (!alive || (cl->eof && cl->sent == cl->out.len && !has_line(cl)))
+		client_free(cl);
+	else
+		poller_want(cl->s->p, fd, client_wants(cl));
+}
+
+int control_sock_add(struct control_sock *s, int fd)
+{
+	struct client *cl = calloc(1, sizeof(*cl));
+	struct ucred who = { .pid = 0, .uid = (uid_t)-1 };
+	socklen_t len = sizeof(who);
+	int r = cl ? poller_add(s->p, fd, POLLIN, client_event, cl) : -ENOMEM;
+
+	if (r) {
+		free(cl);
+		close(fd);
+		return r;
+	}
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
+	cl->s = s;
+	cl->fd = fd;
+	cl->peer = (struct control_peer){ who.uid, who.pid };
+	strbuf_init(&cl->in);
+	strbuf_init(&cl->out);
+	list_push_back(&s->clients, &cl->link);
+	s->nclients++;
+	return 0;
+}
+
+static void on_connection(void *arg, int fd, short revents)
+{
+	static const char busy[] = "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,"
+				   "\"message\":\"too many connections, try again later\","
+				   "\"data\":{\"errno\":\"EBUSY\"}}}\n";
+	struct control_sock *s = arg;
+	int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (c < 0)
+		return;
+	if (s->nclients < CONTROL_CLIENTS_MAX) {
+		control_sock_add(s, c);
+		return;
+	}
+	if (send(c, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_msg(LOG_LEVEL_DEBUG, "control", "a connection too many left by itself");
+	close(c);
+}
+
+/* Bind fd to path; a socket file that nobody serves any more is replaced. */
+static int bind_path(int fd, const struct sockaddr_un *addr, struct errmsg *err)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)addr;
+	const char *path = addr->sun_path;
+	struct stat st;
+	int probe, r;
+
+	if (!bind(fd, sa, sizeof(*addr)))
+		return 0;
+	if (errno != EADDRINUSE || lstat(path, &st) || !S_ISSOCK(st.st_mode))
+		return errmsg_set(err, -errno, "control socket %s: %s", path, err_text(-errno));
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	r = probe < 0 || !connect(probe, sa, sizeof(*addr)) || errno != ECONNREFUSED;
+	if (probe >= 0)
+		close(probe);
+	if (r)
+		return errmsg_set(err, -EADDRINUSE,
+			"control socket %s: another daemon serves it; stop that one or choose "
+			"another path",
+			path);
+	if (unlink(path) || bind(fd, sa, sizeof(*addr)))
+		return errmsg_set(err, -errno, "control socket %s: %s", path, err_text(-errno));
+	return 0;
+}
+
+/* Open, bind with mode 0600 from the first moment, listen. The descriptor or -errno. */
+static int open_listener(const char *path, struct errmsg *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd, r;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return errmsg_set(err, -ENAMETOOLONG,
+			"control socket %s: a path of at most %zu bytes is possible", path,
+			sizeof(addr.sun_path) - 1);
+	memcpy(addr.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return errmsg_set(err, -errno, "control socket: %s", err_text(-errno));
+	/* Linux gives the socket file the mode of the socket: there is no moment of a wider one. */
+	r = fchmod(fd, 0600) ? errmsg_set(err, -errno, "control socket: %s", err_text(-errno))
+			     : bind_path(fd, &addr, err);
+	if (!r && listen(fd, CONTROL_BACKLOG))
+		r = errmsg_set(err, -errno, "control socket %s: %s", path, err_text(-errno));
+	if (r) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int control_sock_new(struct poller *p, struct control *c, const char *path,
+	struct control_sock **ret, struct errmsg *err)
+{
+	struct control_sock *s = calloc(1, sizeof(*s));
+	struct stat st;
+	int r;
+
+	if (!s)
+		return errmsg_set(err, -ENOMEM, "control socket: out of memory");
+	s->p = p;
+	s->c = c;
+	list_init(&s->clients);
+	s->fd = open_listener(path, err);
+	if (s->fd < 0) {
+		r = s->fd;
+		free(s);
+		return r;
+	}
+	memcpy(s->path, path, strlen(path) + 1);
+	if (!lstat(path, &st)) {
+		s->dev = st.st_dev;
+		s->ino = st.st_ino;
+	}
+	r = poller_add(p, s->fd, POLLIN, on_connection, s);
+	if (r) {
+		control_sock_free(s);
+		return errmsg_set(err, r, "control socket: %s", err_text(r));
+	}
+	*ret = s;
+	return 0;
+}
+
+void control_sock_flush(struct control_sock *s)
+{
+	struct client *cl;
+
+	list_for_each (cl, &s->clients, struct client, link)
+		client_send(cl);
+}
+
+struct control_sock *control_sock_free(struct control_sock *s)
+{
+	struct client *cl, *tmp;
+	struct stat st;
+
+	if (!s)
+		return NULL;
+	list_for_each_safe (cl, tmp, &s->clients, struct client, link)
+		client_free(cl);
+	poller_del(s->p, s->fd);
+	close(s->fd);
+	if (!lstat(s->path, &st) && st.st_dev == s->dev && st.st_ino == s->ino)
+		unlink(s->path);
+	free(s);
+	return NULL;
+}
