@@ -34,6 +34,16 @@
  */
 #define KEYS_REPLY_BYTES_MAX 16384
 
+/*
+ * What the implementation can do, whatever is configured: the largest ErrorRecoveryLevel and
+ * iSCSIProtocolLevel, the TaskReporting values, and for DataPDUInOrder and DataSequenceInOrder
+ * whether "No" may be agreed (then Data-Out comes in any order). A negotiation never goes beyond.
+ */
+#define KEYS_ERROR_RECOVERY_LEVEL_SUPPORTED 0
+#define KEYS_PROTOCOL_LEVEL_SUPPORTED       1
+#define KEYS_TASK_REPORTING_SUPPORTED       TASK_REPORTING_RFC3720
+#define KEYS_ORDER_SUPPORTED                CAN_YES
+
 /* ---- Login (RFC 7143 6.3) ---- */
 
 /* 13.12: the default MaxRecvDataSegmentLength, in force for both sides during login. */
