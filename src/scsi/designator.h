@@ -39,14 +39,17 @@ struct designators {
 void naa6_from_serial(uint8_t naa[static NAA6_BYTES], uint32_t company_id, const char *serial);
 
 /*
- * Each appends one descriptor; d must have DESIGNATOR_MAX bytes left (asserted as far as needed).
+ * Each appends one descriptor; it must fit what is left of d (asserted: one of each kind does).
  * Texts too long for a descriptor are cut.
  */
 
 /* Logical unit, NAA (type 3h). */
 void designator_add_naa6(struct designators *d, const uint8_t naa[static NAA6_BYTES]);
 
-/* Logical unit, T10 vendor ID (type 1h): vendor padded to 8, then "product:serial" and a NUL. */
+/*
+ * Logical unit, T10 vendor ID (type 1h): vendor padded to 8, then "product:serial" (without the NUL
+ * that LIO adds: a designator of ASCII has only graphic characters, SPC-4 4.3.1).
+ */
 void designator_add_t10(
 	struct designators *d, const char *vendor, const char *product, const char *serial);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vpd.h: vital product data pages (SPC-4 7.8, SBC-3 6.5).
+ * vpd.h: vital product data pages (SPC-4 7.8, SBC-3 6.6).
  *
  * Each builder takes plain parameters and `peripheral`, byte 0 of the standard INQUIRY data. It
  * writes at most cap bytes to buf and returns the page's full length.
@@ -25,17 +25,18 @@ enum vpd_page {
 };
 
 enum vpd_limits {
-	VPD_SERIAL_MAX = 254, /* bytes of a unit serial number without its NUL */
+	VPD_SERIAL_MAX = 254, /* characters of a unit serial number */
 	VPD_PAGE_MAX = 4 + DESIGNATORS_MAX, /* no page is longer */
 };
 
-/* Page 00h. pages: the codes of all supported pages, ascending, 00h first. SPC-4 7.8.12. */
+/* Page 00h. pages: all supported page codes, ascending, 00h first (asserted). SPC-4 7.8.17. */
 size_t vpd_build_supported(
 	uint8_t peripheral, const uint8_t *pages, size_t npages, uint8_t *buf, size_t cap);
 
 /*
- * Page 80h: serial, cut at VPD_SERIAL_MAX, right as it is (SPC-4 7.8.15). As with LIO a NUL that is
- * counted in the PAGE LENGTH ends it. An empty serial gives one of a single space: "not available".
+ * Page 80h: the serial number's characters, cut at VPD_SERIAL_MAX; one that is not printable ASCII
+ * becomes '_'. No NUL ends it (LIO sends one: SPC-4 4.3.1 forbids it). An empty serial gives four
+ * spaces: "not available". SPC-4 7.8.18.
  */
 size_t vpd_build_serial(uint8_t peripheral, const char *serial, uint8_t *buf, size_t cap);
 
@@ -59,11 +60,10 @@ struct vpd_extended_inquiry {
 	bool grd_chk, app_chk, ref_chk; /* PI fields that are checked */
 	bool uask_sup; /* unit attention condition sense key specific data */
 	bool group_sup, prior_sup; /* GROUP NUMBER; command priority */
-	bool headsup, ordsup, simpsup; /* task attributes */
+	bool headsup, ordsup; /* task attributes; SIMPLE is always supported */
 	bool wu_sup, crd_sup; /* write uncorrectable; correction disable */
 	bool nv_sup, v_sup; /* non-volatile, volatile cache */
 	bool p_i_i_sup; /* protection information intervals */
-	bool luiclr; /* I_T nexuses are cleared of UAs as SPC-4 says */
 	bool r_sup; /* referrals */
 	bool cbcs; /* capability-based command security */
 	uint16_t self_test_minutes;
@@ -71,11 +71,11 @@ struct vpd_extended_inquiry {
 	uint8_t max_sense_len; /* MAXIMUM SUPPORTED SENSE DATA LENGTH, 0: not told */
 };
 
-/* Page 86h. SPC-4 7.8.7. */
+/* Page 86h. SIMPSUP and LUICLR are 1: SPC-4 7.8.7 has them so. */
 size_t vpd_build_extended_inquiry(
 	uint8_t peripheral, const struct vpd_extended_inquiry *p, uint8_t *buf, size_t cap);
 
-/* Page B0h, SBC-3 6.5.3 with SBC-4's atomic fields. All lengths are in blocks; 0: not told. */
+/* Page B0h, SBC-3 6.6.3 with SBC-4's atomic fields. All lengths are in blocks; 0: not told. */
 struct vpd_block_limits {
 	bool wsnz; /* WRITE SAME with a length of 0 is refused */
 	uint8_t max_caw; /* COMPARE AND WRITE */
@@ -99,7 +99,7 @@ struct vpd_block_limits {
 size_t vpd_build_block_limits(
 	uint8_t peripheral, const struct vpd_block_limits *p, uint8_t *buf, size_t cap);
 
-/* Page B1h, SBC-3 6.5.2. */
+/* Page B1h, SBC-3 6.6.2. */
 enum vpd_rotation {
 	ROTATION_NOT_REPORTED = 0,
 	ROTATION_NONE = 1, /* solid state */
@@ -117,7 +117,7 @@ struct vpd_block_characteristics {
 size_t vpd_build_block_characteristics(
 	uint8_t peripheral, const struct vpd_block_characteristics *p, uint8_t *buf, size_t cap);
 
-/* Page B2h, SBC-3 6.5.4. */
+/* Page B2h, SBC-3 6.6.4. */
 enum vpd_provisioning {
 	PROVISIONING_FULL = 0, /* or not reported */
 	PROVISIONING_RESOURCE = 1,
