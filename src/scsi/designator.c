@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "scsi/out_priv.h"
 
 /* CODE SET. */
@@ -44,18 +45,6 @@ enum {
 	NAA6_NIBBLES = 2 * NAA6_BYTES,
 	NAA6_SERIAL_NIBBLE = 7, /* after NAA and company_id: the low half of byte 3 */
 };
-
-/* Value of a hex digit, or -1. Not isxdigit(): that depends on the locale. */
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 void naa6_from_serial(uint8_t naa[static NAA6_BYTES], uint32_t company_id, const char *serial)
 {
