@@ -40,9 +40,10 @@ struct rsoc_req rsoc_decode(const uint8_t *cdb);
  * Build the whole answer.
  *   cmds	ncmds supported commands, in the order to report
  * At most cap bytes are written to buf; *ret_len is the full length.
- * Returns true; or false with *ret_sense: INVALID FIELD IN CDB for REPORTING OPTIONS 100b to 111b,
- * for 001b with an operation code that has service actions, for 010b with one that has none.
- * Source: SPC-4 6.35, table 290.
+ * Returns true; or false with *ret_sense: INVALID FIELD IN CDB at REPORTING OPTIONS for 100b to
+ * 111b, for 001b with an operation code that has service actions, for 010b with one that has none.
+ * 011b is SPC-5's: as 010b, and an operation code without service actions is found with 0.
+ * Source: SPC-4 6.35, table 292.
  */
 bool rsoc_build(const struct rsoc_cmd *cmds, size_t ncmds, const struct rsoc_req *req, uint8_t *buf,
 	size_t cap, size_t *ret_len, struct sense *ret_sense);
@@ -58,7 +59,8 @@ size_t rsoc_build_one(const struct rsoc_cmd *cmd, bool rctd, uint8_t *buf, size_
  *   repd	extended parameter data, 16 bytes instead of 4
  *   long_100ms, short_100ms	TMF timeouts in 100 ms (extended data); 0: not told
  *   short_timeouts	functions the short timeout applies to, bits as in supported
- * At most cap bytes are written to buf. Returns the full length. Source: SPC-4 6.36.
+ * At most cap bytes are written to buf. Returns the full length. The caller refuses an ALLOCATION
+ * LENGTH below 4 with INVALID FIELD IN CDB. Source: SPC-4 6.36.
  */
 size_t rstmf_build(unsigned supported, bool repd, unsigned short_timeouts, uint32_t long_100ms,
 	uint32_t short_100ms, uint8_t *buf, size_t cap);
