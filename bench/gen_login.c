@@ -212,7 +212,7 @@ static int setup_command(struct gen_sess *s, const uint8_t *cdb, uint8_t bytes, 
 		}
 		if (r.op != OP_SCSI_RSP)
 			die("set-up: a command is answered by opcode 0x%02x", r.op);
-		if (r.status == 0x02 && in.bytes >= 2 + 14)
+		if (r.status == 0x02 && in.bytes >= 2 + 14 && (in.s[4] & 0x0f) != 0x06)
 			fprintf(stderr, "note: command 0x%02x at set-up: sense %x/%02x/%02x\n",
 				cdb[0], in.s[4] & 0x0f, (uint8_t)in.s[14], (uint8_t)in.s[15]);
 		return r.status;

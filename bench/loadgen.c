@@ -62,7 +62,7 @@ static const struct opt_row {
 	{ "verify", NULL, OPT_FLAG, AT(verify), 0, 0, "write a pattern, check what is read" },
 	{ "seed", "N", OPT_U64, AT(seed), 0, ~0ull, "of places and patterns" },
 	{ "copy", NULL, OPT_FLAG, AT(copy), 0, 0, "fetch data read instead of dropping it" },
-	{ "idle", NULL, OPT_FLAG, AT(idle), 0, 0, "only stay logged in for --seconds" },
+	{ "idle", NULL, OPT_FLAG, AT(idle), 0, 0, "only stay logged in" },
 	{ "initial-r2t", NULL, OPT_FLAG, AT(initial_r2t), 0, 0, "offer InitialR2T=Yes" },
 	{ "no-immediate", NULL, OPT_OFF, AT(immediate), 0, 0, "offer ImmediateData=No" },
 	{ "mrdsl", "N", OPT_SIZE, AT(mrdsl), 512, BENCH_MRDSL, "MaxRecvDataSegmentLength" },
@@ -272,6 +272,10 @@ static void run_threads(const struct gen_options *o, struct gen_thread *th, stru
 	double cpu = cpu_seconds();
 	uint64_t start = gen_clock(), end = 0;
 
+	if (o->idle) { /* tells a script that all are logged in */
+		puts("idle");
+		fflush(stdout);
+	}
 	for (unsigned i = 0; i < o->threads; i++) {
 		th[i].measure_ns = start + (uint64_t)(o->warmup * 1e9);
 		th[i].end_ns = o->count ? ~0ull : th[i].measure_ns + (uint64_t)(o->seconds * 1e9);

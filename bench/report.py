@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Medians, ratios, the table, and the verdict on whether the run counts at all."""
+
+import statistics
+
+BARE_SHARE_OF_TGT = 1 / 3       # of tgt's CPU per 4 KiB command that bare may cost
+BARE_GBIT = 15.0                # that bare must move at 256 KiB
+NOISE = 0.25                    # of the machine's CPU time taken by others: worth a warning
+
+COLUMNS = [     # key, heading, format; a smaller CPU or latency is better, the rest larger
+    ("iops", "IOPS", "%.0f"),
+    ("gbit", "Gbit/s", "%.2f"),
+    ("cpu_per_million", "CPU s/M", "%.2f"),
+    ("cpu_per_gib", "CPU s/GiB", "%.3f"),
+    ("p50_us", "p50 us", "%.1f"),
+    ("p99_us", "p99 us", "%.1f"),
+    ("others", "others", "%.0f%%"),
+]
+IDLE_COLUMNS = [
+    ("wakeups_per_second", "wakes/s", "%.1f"),
+    ("idle_cpu", "CPU", "%.2f%%"),
+    ("kib_per_session", "KiB/session", "%.1f"),
+]
+PERCENT = ("others", "idle_cpu")
+RATIOS = [("iops", "IOPS"), ("cpu_per_million", "CPU"), ("p50_us", "p50")]
+
+
+def derive(load, sample):
+    """Add to a sample what follows from its raw numbers."""
+    n = sample["commands"]
+    if not n:
+        sample["wakeups_per_second"] = sample["switches"] / sample["idle_seconds"]
+        sample["idle_cpu"] = sample["server_cpu_seconds"] / sample["idle_seconds"]
+        return
+    sample["gbit"] = sample["mb_per_second"] * 8 / 1e3
+    sample["cpu_per_million"] = sample["server_cpu_seconds"] / n * 1e6
+    sample["cpu_per_gib"] = sample["server_cpu_seconds"] / (n * load.size / (1 << 30))
+    if "latency_us" in sample:
+        sample["p50_us"] = sample["latency_us"]["p50"]
+        sample["p99_us"] = sample["latency_us"]["p99"]
+
+
+def median(samples, key):
+    values = [s[key] for s in samples if s.get(key) is not None]
+    return statistics.median(values) if values else None
+
+
+def medians(samples):
+    keys = [k for k, _, _ in COLUMNS + IDLE_COLUMNS] + ["client_cpu_seconds"]
+    return {k: median(samples, k) for k in keys if median(samples, k) is not None}
+
+
+def ratio(of, to, key):
+    if not of or not to or of.get(key) is None or not to.get(key):
+        return None
+    return of[key] / to[key]
+
+
+def verdict(table):
+    """(True, reasons) if the run is void; (None, reasons) if that cannot be told."""
+    def cell(load, peer, key):
+        return table.get(load, {}).get(peer, {}).get(key)
+
+    bare, tgt = cell("r4k", "bare", "cpu_per_million"), cell("r4k", "tgt", "cpu_per_million")
+    gbit = cell("r256k", "bare", "gbit")
+    if None in (bare, tgt, gbit):
+        return None, ["not checked: it needs bare and tgt under r4k and bare under r256k"]
+    void = bare > tgt * BARE_SHARE_OF_TGT or gbit < BARE_GBIT
+    return void, ["bare costs %.2f CPU s per million 4 KiB reads, tgt %.2f: %.2f of it (at most "
+                  "%.2f)" % (bare, tgt, bare / tgt, BARE_SHARE_OF_TGT),
+                  "bare moves %.1f Gbit/s at 256 KiB (at least %.0f)" % (gbit, BARE_GBIT)]
+
+
+def lay_out(rows):
+    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+    lines = []
+    for n, r in enumerate(rows):
+        cells = [c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths))]
+        lines.append("| " + " | ".join(cells) + " |")
+        if n == 0:
+            marks = ["-" * w if i < 2 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+            lines.append("| " + " | ".join(marks) + " |")
+    return "\n".join(lines)
+
+
+def print_table(table, peers, columns, to, ratios):
+    """One row for each load and peer: medians, then their ratios to the peers in `to`."""
+    rows = [["load", "peer"] + [h for _, h, _ in columns] +
+            ["%s x %s" % (h, p) for p in to for _, h in ratios]]
+    for load, cells in table.items():
+        for peer in (p for p in peers if p in cells):
+            row = [load, peer]
+            for key, _, fmt in columns:
+                v = cells[peer].get(key)
+                row.append("" if v is None else fmt % (v * 100 if key in PERCENT else v))
+            for p in to:
+                for key, _ in ratios:
+                    r = ratio(cells[peer], cells.get(p), key)
+                    row.append("" if r is None or p == peer else "%.2f" % r)
+            rows.append(row)
+    if len(rows) > 1:
+        print("\n" + lay_out(rows))
+
+
+def print_tables(table, peers):
+    idle = {k for k, cells in table.items()
+            if any("wakeups_per_second" in c for c in cells.values())}
+    to = [p for p in ("bare", "tgt") if p in peers]
+    print_table({k: v for k, v in table.items() if k not in idle}, peers, COLUMNS, to, RATIOS)
+    print_table({k: v for k, v in table.items() if k in idle}, peers, IDLE_COLUMNS, [], [])
+
+
+def print_memory(memory):
+    print("\nresident memory, MiB (a RAM disk's own %s MiB taken off after the fill)" %
+          memory["disk_mib"])
+    rows = [["peer", "version", "at start", "after the runs"]]
+    for peer, m in memory["peers"].items():
+        rows.append([peer, m["version"] or "", "%.1f" % m["start_mib"], "%.1f" % m["end_mib"]])
+    print(lay_out(rows))
+
+
+def print_result(result):
+    print_tables(result["medians"], result["peers"])
+    print_memory(result["memory"])
+    worst = max((c.get("others", 0) for cells in result["medians"].values()
+                 for c in cells.values()), default=0)
+    if worst > NOISE:
+        print("\nNoise: other processes took up to %.0f %% of the CPU time while a load ran; "
+              "IOPS, rates and latencies suffer from that, CPU per command much less." %
+              (worst * 100))
+    print()
+    void = result["void"]
+    print({True: "VOID", False: "The run counts", None: "Whether the run counts is"}[void] +
+          ": " + "; ".join(result["void_reasons"]))
