@@ -150,6 +150,7 @@ LOADS = [
     Load("r4k", "4 KiB random read, QD 32", 4 * KIB, 32),
     Load("w4k", "4 KiB random write, QD 32", 4 * KIB, 32, write=100),
     Load("rw4k", "4 KiB random 70:30, QD 32", 4 * KIB, 32, write=30),
+    Load("r4k-pin", "4 KiB random read, QD 32, server on CPU 0, load on 1", 4 * KIB, 32, pinned=True),
     Load("r4k-qd1", "4 KiB random read, QD 1", 4 * KIB, 1),
     Load("r4k-qd1-pin", "the same, server on CPU 0, load on 1", 4 * KIB, 1, pinned=True),
     Load("w4k-qd1", "4 KiB random write, QD 1", 4 * KIB, 1, write=100),
