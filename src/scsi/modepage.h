@@ -43,7 +43,7 @@ enum mode_pc {
 	MODE_PC_SAVED = 3,
 };
 
-/* All pages, one after another, headers included (PS = 0). Compare and copy them freely. */
+/* All pages, one after another; the bytes of page headers are 0. Compare and copy them freely. */
 struct mode_values {
 	uint8_t b[MODE_VALUES_BYTES];
 };

@@ -5,7 +5,8 @@
  * MODE_PAGE(NAME, page code, subpage code, bytes of the page with its header, text)
  * MODE_FIELD(NAME, page NAME, byte in the page, leftmost bit, width in bits, default, valid)
  *   valid	bit n set: MODE SELECT may set the value n; 0: any value of that width
- * Pages ascend by page code, then subpage code. No include guard.
+ * Pages ascend by page code, then subpage code. What ulio does not implement is 0 (SPC-4 7.5.7);
+ * MRIE is not: SBC-3 wants a method, and with DEXCPT there is nothing to report. No include guard.
  * Sources: SPC-4 7.5.8 (Control), 7.5.9 (Control Extension); SBC-3 6.4.5 (Caching), 6.4.6
  * (Informational Exceptions Control), 6.4.7 (Read-Write Error Recovery).
  */
@@ -20,8 +21,8 @@ MODE_PAGE(IEC,         0x1c, 0x00, 12, "Informational Exceptions Control")
 
 #ifdef MODE_FIELD
 /*         name                    page         byte bit width default valid */
-MODE_FIELD(AWRE,                   RECOVERY,     2,  7,  1,  1, 0)
-MODE_FIELD(ARRE,                   RECOVERY,     2,  6,  1,  1, 0)
+MODE_FIELD(AWRE,                   RECOVERY,     2,  7,  1,  0, 0)
+MODE_FIELD(ARRE,                   RECOVERY,     2,  6,  1,  0, 0)
 MODE_FIELD(TB,                     RECOVERY,     2,  5,  1,  0, 0)
 MODE_FIELD(RC,                     RECOVERY,     2,  4,  1,  0, 0)
 MODE_FIELD(EER,                    RECOVERY,     2,  3,  1,  0, 0)
@@ -61,7 +62,7 @@ MODE_FIELD(DPICZ,                  CONTROL,      2,  3,  1,  0, 0)
 MODE_FIELD(D_SENSE,                CONTROL,      2,  2,  1,  0, 0)
 MODE_FIELD(GLTSD,                  CONTROL,      2,  1,  1,  1, 0)
 MODE_FIELD(RLEC,                   CONTROL,      2,  0,  1,  0, 0)
-MODE_FIELD(QAM,                    CONTROL,      3,  7,  4,  0, 0x3)
+MODE_FIELD(QAM,                    CONTROL,      3,  7,  4,  1, 0x3)
 MODE_FIELD(NUAR,                   CONTROL,      3,  3,  1,  0, 0)
 MODE_FIELD(QERR,                   CONTROL,      3,  2,  2,  0, 0xb)
 MODE_FIELD(RAC,                    CONTROL,      4,  6,  1,  0, 0)
@@ -88,7 +89,7 @@ MODE_FIELD(DEXCPT,                 IEC,          2,  3,  1,  1, 0)
 MODE_FIELD(TEST,                   IEC,          2,  2,  1,  0, 0)
 MODE_FIELD(EBACKERR,               IEC,          2,  1,  1,  0, 0)
 MODE_FIELD(LOGERR,                 IEC,          2,  0,  1,  0, 0)
-MODE_FIELD(MRIE,                   IEC,          3,  3,  4,  0, 0x7d)
+MODE_FIELD(MRIE,                   IEC,          3,  3,  4,  6, 0x7d)
 MODE_FIELD(INTERVAL_TIMER,         IEC,          4,  7, 32,  0, 0)
 MODE_FIELD(REPORT_COUNT,           IEC,          8,  7, 32,  0, 0)
 #endif

@@ -34,8 +34,8 @@ size_t transportid_encode(const struct transportid *id, uint8_t *buf, size_t cap
  * Parse the TransportID at buf. On success *ret and *ret_len, the bytes that it takes.
  * Returns 0; -EPROTONOSUPPORT if it is another protocol's; -EINVAL if it is malformed: ADDITIONAL
  * LENGTH below 20, not a multiple of 4 or beyond len; no NUL; a name that is empty, too long, or
- * is not UTF-8 or has control characters, blanks or commas; a bad separator or ISID. What follows the NUL is
- * ignored, as SPC-4 says. The name's case is kept: the caller normalizes.
+ * is not UTF-8 or has control characters, blanks or commas; a bad separator or ISID. What follows
+ * the NUL is ignored, as SPC-4 says. The name's case is kept: the caller normalizes.
  */
 int transportid_parse(const uint8_t *buf, size_t len, struct transportid *ret, size_t *ret_len);
 
