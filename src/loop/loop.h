@@ -78,9 +78,10 @@ int loops_listen(struct loops *loops, const struct sockaddr *addr, socklen_t add
 
 /*
  * Accept connections until cancelled. done runs with the descriptor of each new connection
- * (non-blocking, close-on-exec, TCP_NODELAY set where it is TCP) and the operation stays under way; a
- * negative result ends it (op->loop is NULL by then). Running out of descriptors does not end it:
- * the loop waits for one to be closed.
+ * (close-on-exec, TCP_NODELAY set where it is TCP; for use with this interface alone, so whether
+ * O_NONBLOCK is set is the implementation's affair) and the operation stays under way; a negative
+ * result ends it (op->loop is NULL by then). Running out of descriptors does not end it: the loop
+ * waits for one to be closed.
  */
 void loop_accept(struct loop *loop, struct loop_op *op, int fd);
 
@@ -100,8 +101,8 @@ void loop_buf_put(struct loop *loop, void *buf);
  * res: bytes, 0 at the end of the stream. The iov array may be modified.
  */
 enum { LOOP_WAITALL = 1 };
-void loop_recv(struct loop *loop, struct loop_op *op, int fd, struct iovec *iov, unsigned niov,
-	int flags);
+void loop_recv(
+	struct loop *loop, struct loop_op *op, int fd, struct iovec *iov, unsigned niov, int flags);
 
 /*
  * Send all of iov (at most IOV_MAX entries). res: the bytes sent, which is all, or -errno, after
@@ -165,8 +166,8 @@ int loops_fsync_dir_of(struct loops *loops, const char *path);
  * Replace a file so that after a power cut either the old or the new content is there: temporary
  * file beside it, write, fsync, rename, fsync of the directory. 0 or -errno. Any thread, blocks.
  */
-int loops_write_file(struct loops *loops, const char *path, const void *data, size_t n,
-	mode_t mode);
+int loops_write_file(
+	struct loops *loops, const char *path, const void *data, size_t n, mode_t mode);
 /* Read a whole file of at most max bytes (-EFBIG); *ret is malloc'ed and NUL-terminated. */
 int loops_read_file(struct loops *loops, const char *path, size_t max, char **ret, size_t *ret_n);
 
@@ -275,7 +276,7 @@ int loop_barrier_start(struct loop *loop, struct loop_barrier *b);
 
 /*
  * The same for the control thread, which waits. loops_call() runs fn(loop, arg) on one loop and
- * waits for it. loops_wait() waits until *flag is true (set by loops_signal() from any loop) or
+ * waits for it. loop_event_wait() waits until the event was signalled (from any thread) or
  * timeout_ns is over (-ETIMEDOUT); in the simulator it runs the simulation meanwhile. Control
  * thread only, never on a loop.
  */
@@ -283,7 +284,8 @@ struct loop_event {
 	_Atomic bool set;
 	struct loops *loops;
 };
-void loops_call(struct loops *loops, struct loop *loop, void (*fn)(struct loop *, void *), void *arg);
+void loops_call(
+	struct loops *loops, struct loop *loop, void (*fn)(struct loop *, void *), void *arg);
 void loops_barrier(struct loops *loops, void (*on_loop)(struct loop *, void *), void *arg);
 void loop_event_init(struct loop_event *ev, struct loops *loops);
 void loop_event_signal(struct loop_event *ev); /* any thread */

@@ -27,8 +27,8 @@ struct loops;
  * Returns the number of entries, or -ENOMEM (no memory or the quota is used up), -EMSGSIZE
  * (max_iov too small for how scattered the free pages are). On failure nothing is taken.
  */
-int pages_alloc(struct loops *loops, struct loop *loop, uint64_t n, struct iovec *iov,
-	unsigned max_iov);
+int pages_alloc(
+	struct loops *loops, struct loop *loop, uint64_t n, struct iovec *iov, unsigned max_iov);
 
 /* True if p points into the arena (guest memory of a vhost fabric, say, does not). Any thread. */
 bool page_owned(const struct loops *loops, const void *p);
