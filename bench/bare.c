@@ -110,7 +110,7 @@ static void send_data(struct conn *c, be32 itt, const uint8_t *from, uint32_t ac
 	} while (off < total);
 }
 
-/* READ and WRITE (10) and (16), SBC-3 5.8 ff.: where on the disk. False if it is another command. */
+/* READ and WRITE (10) and (16), SBC-3 5.8 ff.: where on the disk. False for another command. */
 static bool decode_rw(const uint8_t *cdb, uint64_t *lba, uint32_t *blocks)
 {
 	switch (cdb[0]) {

@@ -41,7 +41,7 @@ long gen_check(const struct gen_options *o, const uint8_t *buf, uint64_t at, uin
 
 		memcpy(w, &v, 8);
 		if (buf[i] != w[(off + i) & 7])
-			return (long)(off + i);
+			return (long)off + (long)i;
 		if (((off + i) & 7) || bytes - i < 8)
 			continue;
 		if (!memcmp(buf + i, w, 8))

@@ -22,6 +22,34 @@ IDLE_COLUMNS = [
     ("kib_per_session", "KiB/session", "%.1f"),
 ]
 PERCENT = ("others", "idle_cpu")
+
+# What uliod is held to: load, key, to which peer and how, limit. "floor" goals must hold in every
+# release; "budget" is what the design aims at.
+GOALS = [
+    ("floor", "r4k", "iops", "x tgt >=", 1.3),
+    ("floor", "r4k", "iops", "x bare >=", 0.7),
+    ("floor", "r4k", "cpu_per_million", "x tgt <=", 0.5),
+    ("floor", "r256k", "gbit", ">=", 10),
+    ("floor", "r256k", "gbit", "x bare >=", 0.8),
+    ("floor", "w256k", "gbit", ">=", 10),
+    ("floor", "w256k", "gbit", "x bare >=", 0.8),
+    ("budget", "r4k", "cpu_per_million", "x bare <=", 1.15),
+    ("budget", "r4k", "iops", "x bare >=", 0.9),
+    ("budget", "r256k", "gbit", "x bare >=", 0.95),
+    ("budget", "r256k", "cpu_per_gib", "x bare <=", 1.15),
+    ("budget", "w256k", "gbit", "x bare >=", 0.95),
+    ("budget", "w256k", "cpu_per_gib", "x bare <=", 1.15),
+    ("budget", "r1m", "gbit", "x bare >=", 0.95),
+    ("budget", "r1m", "cpu_per_gib", "x bare <=", 1.15),
+    ("budget", "w1m", "gbit", "x bare >=", 0.95),
+    ("budget", "w1m", "cpu_per_gib", "x bare <=", 1.15),
+    ("budget", "r4k-qd1", "p50_us", "- bare <=", 5),
+    ("budget", "r4k-qd1", "p99_us", "- bare <=", 20),
+    ("budget", "r4k-qd1-pin", "p50_us", "- bare <=", 5),
+    ("budget", "r4k-qd1-pin", "p99_us", "- bare <=", 20),
+    ("budget", "idle-100", "idle_cpu", "<=", 0.001),
+    ("budget", "idle-100", "kib_per_session", "<=", 32),
+]
 RATIOS = [("iops", "IOPS"), ("cpu_per_million", "CPU"), ("p50_us", "p50")]
 
 
@@ -69,6 +97,37 @@ def verdict(table):
     return void, ["bare costs %.2f CPU s per million 4 KiB reads, tgt %.2f: %.2f of it (at most "
                   "%.2f)" % (bare, tgt, bare / tgt, BARE_SHARE_OF_TGT),
                   "bare moves %.1f Gbit/s at 256 KiB (at least %.0f)" % (gbit, BARE_GBIT)]
+
+
+def goal_value(cells, key, how):
+    """What a goal compares with its limit, or None if the run cannot tell."""
+    own, words = cells.get("uliod", {}).get(key), how.split()
+    if len(words) == 1 or own is None:
+        return own
+    other = cells.get(words[1], {}).get(key)
+    if other is None:
+        return None
+    return own - other if words[0] == "-" else ratio(cells["uliod"], cells[words[1]], key)
+
+
+def goals(table):
+    """Each goal that the run can tell: kind, load, key, how, limit, value, whether it is met."""
+    told = []
+    for kind, load, key, how, limit in GOALS:
+        value = goal_value(table.get(load, {}), key, how)
+        if value is not None:
+            met = value >= limit if how.endswith(">=") else value <= limit
+            told.append((kind, load, key, how, limit, value, met))
+    return told
+
+
+def print_goals(table):
+    rows = [["goal", "load", "what", "limit", "measured", "met"]]
+    for kind, load, key, how, limit, value, met in goals(table):
+        rows.append([kind, load, "%s %s" % (key, how), "%g" % limit, "%.3f" % value,
+                     "yes" if met else "NO"])
+    if len(rows) > 1:
+        print("\n" + lay_out(rows))
 
 
 def lay_out(rows):
@@ -121,6 +180,7 @@ def print_memory(memory):
 
 def print_result(result):
     print_tables(result["medians"], result["peers"])
+    print_goals(result["medians"])
     print_memory(result["memory"])
     worst = max((c.get("others", 0) for cells in result["medians"].values()
                  for c in cells.values()), default=0)

@@ -43,7 +43,7 @@ static int rx_targets(struct rx *rx, struct iovec *iov)
 	}
 	iov[n].iov_base = rx->buf + rx->tail;
 	iov[n].iov_len = rx->cap - rx->tail < RX_BATCH ? rx->cap - rx->tail : RX_BATCH;
-	/* After large ones a large one follows: do not swallow its data together with its header. */
+	/* After large ones a large one follows: do not swallow its data with its header. */
 	if (rx->large && rx->tail - rx->head < sizeof(struct bhs))
 		iov[n].iov_len = sizeof(struct bhs) - (rx->tail - rx->head);
 	return n + 1;

@@ -47,7 +47,7 @@ void rx_done(struct rx *rx);
  */
 long rx_fill(struct rx *rx, int fd, int flags);
 
-/* Hand on all PDUs that are complete. 0 or the error of ops->pdu, -EPROTO if no sane PDU follows. */
+/* Hand on all PDUs that are complete. 0 or the error of ops->pdu, -EPROTO if that is no PDU. */
 int rx_parse(struct rx *rx, const struct rx_ops *ops, void *ctx);
 
 #endif

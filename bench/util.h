@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * util.h: what both benchmark programs need: memory or death, sockets, sizes, keys of a text segment.
+ * util.h: what both benchmark programs need: memory or death, sockets, sizes, text keys.
  */
 #ifndef ULIO_BENCH_UTIL_H
 #define ULIO_BENCH_UTIL_H
