@@ -52,7 +52,7 @@ enum { /* 13.21 SessionType */
 struct sess_params {
 	char initiator_name[NODE_NAME_BYTES_MAX + 1];
 	char initiator_alias[KEY_VALUE_BYTES_MAX + 1];
-	char target_name[NODE_NAME_BYTES_MAX + 1]; /* empty in a discovery session */
+	char target_name[NODE_NAME_BYTES_MAX + 1]; /* mostly empty in a discovery session */
 	uint32_t session_type; /* SESSION_TYPE_x */
 	uint32_t max_connections;
 	bool initial_r2t;
