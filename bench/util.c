@@ -140,14 +140,16 @@ int socket_connect(const char *address)
 
 unsigned socket_port(int fd)
 {
-	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
-	socklen_t n = sizeof(ss);
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} u = { .in6.sin6_family = AF_UNSPEC };
+	socklen_t n = sizeof(u);
 
-	if (getsockname(fd, (struct sockaddr *)&ss, &n))
+	if (getsockname(fd, &u.sa, &n))
 		die("getsockname: %s", strerror(errno));
-	if (ss.ss_family == AF_INET6)
-		return ntohs(((struct sockaddr_in6 *)&ss)->sin6_port);
-	return ntohs(((struct sockaddr_in *)&ss)->sin_port);
+	return ntohs(u.sa.sa_family == AF_INET6 ? u.in6.sin6_port : u.in.sin_port);
 }
 
 bool text_next(char **p, char *end, char **ret_key, char **ret_value)
