@@ -59,8 +59,8 @@ struct inquiry_params {
 	bool protect; /* T10 PI */
 	bool multip; /* more than one port */
 	bool cmdque; /* task management model of SAM-5; we always have it */
-	const char *
-		vendor; /* shorter is padded with spaces, longer is cut; non-ASCII bytes become '_' */
+	/* Texts: shorter is padded with spaces, longer is cut; what is not ASCII becomes '_'. */
+	const char *vendor;
 	const char *product;
 	const char *revision;
 	uint16_t versions[INQUIRY_VERSIONS_MAX]; /* enum version_descriptor; 0 ends the list */

@@ -122,8 +122,8 @@ struct mode_select_req mode_select_decode(const uint8_t *cdb);
  * caller also makes it the saved values: SPC-4 saves all pages); or false with *ret_sense:
  *   INVALID FIELD IN CDB		PF = 0, or SP = 1 without saved values
  *   PARAMETER LIST LENGTH ERROR	the list ends inside a header, block descriptor or page
- *   INVALID FIELD IN PARAMETER LIST	with field pointer: unknown page, wrong page length, a change
- *					to a field that is not changeable, or a reserved value
+ *   INVALID FIELD IN PARAMETER LIST	with field pointer: unknown page, wrong page length, a
+ *					change to a field that may not change, a reserved value
  * Source: SPC-4 6.11 (6), 6.12 (10), 7.5.
  */
 bool mode_select_parse(const struct mode_config *c, const struct mode_medium *medium,

@@ -42,7 +42,7 @@ enum sense_sks {
 	SKS_FIELD_POINTER, /* ILLEGAL REQUEST: field, and bit if bit_valid; in_cdb is C/D */
 	SKS_RETRY_COUNT, /* HARDWARE, MEDIUM, RECOVERED ERROR: field = actual retry count */
 	SKS_PROGRESS, /* NO SENSE, NOT READY: field = done, as a fraction of 65536 */
-	SKS_SEGMENT_POINTER, /* COPY ABORTED: field, bit as for SKS_FIELD_POINTER; in_segment is SD */
+	SKS_SEGMENT_POINTER, /* COPY ABORTED: field, bit as above; in_segment is SD */
 	SKS_OVERFLOW, /* UNIT ATTENTION: the UA queue overflowed */
 };
 
