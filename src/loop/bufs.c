@@ -71,4 +71,5 @@ void bufs_expose(const struct loop_bufs *b, unsigned i, size_t n)
 {
 	assert(n <= LOOP_BUF_BYTES);
 	mem_unpoison(bufs_at(b, i), n);
+	mem_poison((char *)bufs_at(b, i) + n, LOOP_BUF_BYTES - n);
 }

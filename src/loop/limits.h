@@ -49,6 +49,8 @@ enum {
 
 	/* Descriptors that epoll reports at a time. */
 	EPOLL_EVENTS_MAX = 256,
+	/* Connections that are accepted before others have their turn. */
+	ACCEPT_BATCH = 64,
 
 	/* Pause of accept when descriptors or memory have run out. */
 	ACCEPT_PAUSE_MS = 100,

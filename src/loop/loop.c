@@ -113,6 +113,24 @@ void loop_cancel(struct loop *loop, struct loop_op *op)
 	loop->impl->cancel(loop, op);
 }
 
+/* Errors of accept() that concern one connection, not the listening socket. */
+bool accept_passes(int res)
+{
+	static const int passing[] = { -ECONNABORTED, -EINTR, -EAGAIN, -EPROTO, -ENETDOWN,
+		-ENOPROTOOPT, -EHOSTDOWN, -ENONET, -EHOSTUNREACH, -EOPNOTSUPP, -ENETUNREACH,
+		-EPERM };
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+		if (passing[i] == res)
+			return true;
+	return false;
+}
+
+bool accept_starved(int res)
+{
+	return res == -EMFILE || res == -ENFILE || res == -ENOMEM || res == -ENOBUFS;
+}
+
 void loop_accept(struct loop *loop, struct loop_op *op, int fd)
 {
 	op_begin(loop, op, OP_ACCEPT, fd);

@@ -66,6 +66,11 @@ void loop_cancel(struct loop *loop, struct loop_op *op);
 /* ---- sockets ------------------------------------------------------------------------------ */
 
 /*
+ * A connected socket stays with the loop on which its first operation was started, and is closed
+ * there. At most one receive and one send may be under way on it.
+ */
+
+/*
  * Open a listening stream socket.
  *	addr	IPv4, IPv6 or Unix address; port 0 lets the kernel choose
  *	flags	LOOP_FREEBIND: the address need not exist yet

@@ -19,7 +19,7 @@
 /* Keep what different threads write on lines of their own. */
 #define CACHE_LINE 64
 
-/* Wait of struct loop_impl: for ever. */
+/* No end of a wait. */
 #define LOOP_FOREVER UINT64_MAX
 
 /* ---- operations --------------------------------------------------------------------------- */
@@ -42,6 +42,7 @@ enum op_flag {
 	OPF_READY = 4, /* finished, in the loop's ready list */
 	OPF_WAITING = 8, /* in a list of the implementation, not with the kernel */
 	OPF_QUEUED = 16, /* with the workers, in their queue or running */
+	OPF_TODO = 32, /* loop_epoll: to be tried in the next round */
 };
 
 /* A blocking call on its way through the workers (worker.c). */
@@ -129,10 +130,10 @@ struct loop_impl {
 	int (*init)(struct loop *loop, struct errmsg *err);
 	void (*done)(struct loop *loop);
 	/*
-	 * Hand everything started to the kernel, wait at most timeout_ns (0: not at all) until
-	 * something finishes or the loop's eventfd is written, then finish what is there.
+	 * Hand everything started to the kernel, wait for loop_sleep_ns() until something
+	 * finishes or the loop's eventfd is written, call loop_awake(), then finish what is there.
 	 */
-	void (*wait)(struct loop *loop, uint64_t timeout_ns);
+	void (*wait)(struct loop *loop);
 
 	void (*accept)(struct loop *loop, struct loop_op *op);
 	void (*recv_buf)(struct loop *loop, struct loop_op *op);
@@ -199,6 +200,7 @@ struct loop {
 	pthread_t thread; /* as the thread itself knows it */
 	uint64_t now_ns;
 	unsigned under_way; /* operations */
+	unsigned closes; /* of those, closes that workers do: they end before the loop */
 	struct timer_heap timers;
 	struct op_queue ready; /* finished without the kernel; done runs in the next round */
 	struct loop_msg *deferred, *deferred_last;
@@ -243,8 +245,17 @@ void loop_run_inbox(struct loop *loop);
 void loop_run_timers(struct loop *loop);
 void loop_run_deferred(struct loop *loop);
 bool loop_has_work(const struct loop *loop);
-/* wait() calls this when the kernel has returned: no wake-up is needed now, and time has passed. */
+/*
+ * For wait(): how long the loop may sleep, 0: not at all, LOOP_FOREVER. From then until
+ * loop_awake() senders of messages wake it.
+ */
+uint64_t loop_sleep_ns(struct loop *loop);
+/* The kernel has returned: no wake-up is needed now, and time has passed. */
 void loop_awake(struct loop *loop);
+
+/* Failures of accept() that concern one connection; and those of lacking descriptors or memory. */
+bool accept_passes(int res);
+bool accept_starved(int res);
 
 /* Bytes that an iovec array covers. */
 uint64_t iov_bytes(const struct iovec *iov, unsigned niov);
@@ -274,7 +285,7 @@ static inline void *bufs_at(const struct loop_bufs *b, unsigned i)
 	return b->base + (size_t)i * LOOP_BUF_BYTES;
 }
 unsigned bufs_index(const struct loop_bufs *b, const void *buf);
-/* For sanitizers: only the first n bytes of the buffer may be touched. */
+/* For sanitizers: the first n bytes of the buffer may be touched, the rest not. */
 void bufs_expose(const struct loop_bufs *b, unsigned i, size_t n);
 
 /* ---- workers (worker.c) ------------------------------------------------------------------- */

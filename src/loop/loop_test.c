@@ -72,6 +72,12 @@ static int setup_uring(void **state)
 	return 0;
 }
 
+static int setup_epoll(void **state)
+{
+	*state = env_new(LOOP_EPOLL);
+	return 0;
+}
+
 /* An operation, what to call on the loop to start it, and its result. */
 struct call {
 	struct loop_op op;
@@ -1263,7 +1269,7 @@ static void test_idle(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { LOOP_TESTS(uring) };
+	const struct CMUnitTest tests[] = { LOOP_TESTS(uring), LOOP_TESTS(epoll) };
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }

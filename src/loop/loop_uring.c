@@ -418,24 +418,6 @@ static void uring_cancel(struct loop *loop, struct loop_op *op)
 
 /* ---- completions -------------------------------------------------------------------------- */
 
-/* Errors of accept() that concern one connection, not the listening socket. */
-static bool accept_passes(int res)
-{
-	static const int passing[] = { -ECONNABORTED, -EINTR, -EAGAIN, -EPROTO, -ENETDOWN,
-		-ENOPROTOOPT, -EHOSTDOWN, -ENONET, -EHOSTUNREACH, -EOPNOTSUPP, -ENETUNREACH,
-		-EPERM };
-
-	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
-		if (passing[i] == res)
-			return true;
-	return false;
-}
-
-static bool accept_starved(int res)
-{
-	return res == -EMFILE || res == -ENFILE || res == -ENOMEM || res == -ENOBUFS;
-}
-
 static void done_accept(struct loop *loop, struct loop_op *op, int res, unsigned flags)
 {
 	struct uring *u = uring_of(loop);
@@ -585,9 +567,10 @@ static void uring_reap(struct loop *loop)
 	}
 }
 
-static void uring_wait(struct loop *loop, uint64_t timeout_ns)
+static void uring_wait(struct loop *loop)
 {
 	struct uring *u = uring_of(loop);
+	uint64_t timeout_ns = loop_sleep_ns(loop);
 	struct __kernel_timespec ts, *tsp = NULL;
 	struct io_uring_cqe *cqe;
 	int ret;

@@ -16,14 +16,11 @@
 #include "base/err.h"
 #include "loop/loop_priv.h"
 
-/*
- * How long the loop may sleep. From here on senders of messages know that they have to wake it.
- */
-static uint64_t loop_sleep_ns(struct loop *loop)
+uint64_t loop_sleep_ns(struct loop *loop)
 {
 	uint64_t next;
 
-	if (loop->stop || loop_has_work(loop))
+	if ((loop->stop && !loop->closes) || loop_has_work(loop))
 		return 0;
 	next = timers_next_ns(&loop->timers);
 	if (next <= loop->now_ns)
@@ -44,8 +41,8 @@ void loop_awake(struct loop *loop)
 
 static void loop_rounds(struct loop *loop)
 {
-	while (!loop->stop || loop_has_work(loop)) {
-		loop->impl->wait(loop, loop_sleep_ns(loop));
+	while (!loop->stop || loop->closes || loop_has_work(loop)) {
+		loop->impl->wait(loop);
 		loop_run_ready(loop);
 		loop_run_inbox(loop);
 		loop_run_timers(loop);
@@ -236,12 +233,33 @@ static int start_uring(struct loops *loops, struct errmsg *err)
 	return 0;
 }
 
+static int start_epoll(struct loops *loops, const char *why, struct errmsg *err)
+{
+	int ret = loops_start(loops, &loop_epoll, err);
+
+	if (ret)
+		return ret;
+	loops->kind = LOOP_EPOLL;
+	snprintf(loops->text, sizeof(loops->text),
+		"epoll with worker threads for files, %u loops%s%.*s", loops->n,
+		*why ? "; not io_uring: " : "", 160, why);
+	return 0;
+}
+
 static int start_kind(struct loops *loops, const struct loops_config *cfg, struct errmsg *err)
 {
+	struct errmsg why;
+	int ret;
+
 	loops->kind = cfg->kind;
-	if (cfg->kind == LOOP_AUTO || cfg->kind == LOOP_URING)
+	errmsg_init(&why);
+	if (cfg->kind == LOOP_EPOLL)
+		return start_epoll(loops, "", err);
+	if (cfg->kind == LOOP_URING)
 		return start_uring(loops, err);
-	return errmsg_set(err, -ENOTSUP, "only loops on io_uring are built in");
+	assert(cfg->kind == LOOP_AUTO);
+	ret = start_uring(loops, &why);
+	return ret ? start_epoll(loops, why.text, err) : 0;
 }
 
 static unsigned cpus_permitted(void)
