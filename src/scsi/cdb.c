@@ -115,14 +115,23 @@ static const struct list_row list_rows[] = {
 	{ OP_MECHANISM_STATUS, 8, 2 },
 };
 
-/* A big-endian field of 1, 2, 3, 4 or 8 bytes; 0 bytes read as 0. */
+/* A big-endian field of 0 (then the value is 0), 1, 2, 3, 4 or 8 bytes. */
 static uint64_t cdb_field(const uint8_t *p, unsigned bytes)
 {
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		v = v << 8 | p[i];
-	return v;
+	switch (bytes) {
+	case 8:
+		return get_be64(p);
+	case 4:
+		return get_be32(p);
+	case 3:
+		return get_be24(p);
+	case 2:
+		return get_be16(p);
+	case 1:
+		return *p;
+	default:
+		return 0;
+	}
 }
 
 bool cdb_list_length(const uint8_t *cdb, size_t len, uint32_t *ret_bytes)
@@ -175,14 +184,12 @@ enum {
 	RW_BOUNDARY = 1 << 12, /* WRITE ATOMIC: ATOMIC BOUNDARY, bytes 10 and 11 */
 };
 
+/* Where the fields of a command are. A row of zeros is no command. */
 struct rw_row {
-	uint8_t op;
-	int16_t sa; /* NO_SA: the opcode is enough */
 	uint8_t flags_byte;
 	uint8_t lba_byte, lba_bytes;
 	uint8_t n_byte, n_bytes; /* 0 bytes: no number of blocks */
-	uint8_t group_byte; /* 0: no GROUP NUMBER */
-	uint8_t group_mask;
+	uint8_t group_byte, group_mask; /* 0: no GROUP NUMBER */
 	uint16_t has;
 };
 
@@ -191,42 +198,52 @@ struct rw_row {
 #define RW_VERIFY (RW_PROTECT | RW_DPO | RW_BYTCHK)
 #define RW_SAME   (RW_PROTECT | RW_ANCHOR | RW_UNMAP)
 
-/* SBC-3 clause 5, in the order of its tables; WRITE ATOMIC (16) from SBC-4 5.48. */
-static const struct rw_row rw_rows[] = {
-	/* op          sa     flags  lba     blocks   group    fields */
-	{ OP_READ_6, NO_SA, 0, 1, 3, 4, 1, 0, 0, RW_SIX },
-	{ OP_WRITE_6, NO_SA, 0, 1, 3, 4, 1, 0, 0, RW_SIX },
-	{ OP_READ_10, NO_SA, 1, 2, 4, 7, 2, 6, 0x1f, RW_READ },
-	{ OP_READ_12, NO_SA, 1, 2, 4, 6, 4, 10, 0x1f, RW_READ },
-	{ OP_READ_16, NO_SA, 1, 2, 8, 10, 4, 14, 0x1f, RW_READ },
-	{ OP_WRITE_10, NO_SA, 1, 2, 4, 7, 2, 6, 0x1f, RW_WRITE },
-	{ OP_WRITE_12, NO_SA, 1, 2, 4, 6, 4, 10, 0x1f, RW_WRITE },
-	{ OP_WRITE_16, NO_SA, 1, 2, 8, 10, 4, 14, 0x1f, RW_WRITE },
-	{ OP_WRITE_AND_VERIFY_10, NO_SA, 1, 2, 4, 7, 2, 6, 0x1f, RW_VERIFY },
-	{ OP_WRITE_AND_VERIFY_12, NO_SA, 1, 2, 4, 6, 4, 10, 0x1f, RW_VERIFY },
-	{ OP_WRITE_AND_VERIFY_16, NO_SA, 1, 2, 8, 10, 4, 14, 0x1f, RW_VERIFY },
-	{ OP_VERIFY_10, NO_SA, 1, 2, 4, 7, 2, 6, 0x1f, RW_VERIFY },
-	{ OP_VERIFY_12, NO_SA, 1, 2, 4, 6, 4, 10, 0x1f, RW_VERIFY },
-	{ OP_VERIFY_16, NO_SA, 1, 2, 8, 10, 4, 14, 0x1f, RW_VERIFY },
-	{ OP_WRITE_SAME_10, NO_SA, 1, 2, 4, 7, 2, 6, 0x1f, RW_SAME },
-	{ OP_WRITE_SAME_16, NO_SA, 1, 2, 8, 10, 4, 14, 0x1f, RW_SAME | RW_NDOB },
-	{ OP_PRE_FETCH_10, NO_SA, 1, 2, 4, 7, 2, 6, 0x1f, RW_IMMED },
-	{ OP_PRE_FETCH_16, NO_SA, 1, 2, 8, 10, 4, 14, 0x1f, RW_IMMED },
-	{ OP_SYNCHRONIZE_CACHE_10, NO_SA, 1, 2, 4, 7, 2, 6, 0x1f, RW_IMMED },
-	{ OP_SYNCHRONIZE_CACHE_16, NO_SA, 1, 2, 8, 10, 4, 14, 0x1f, RW_IMMED },
-	{ OP_COMPARE_AND_WRITE, NO_SA, 1, 2, 8, 13, 1, 14, 0x1f, RW_WRITE },
-	{ OP_ORWRITE_16, NO_SA, 1, 2, 8, 10, 4, 14, 0x1f, RW_WRITE },
-	{ OP_WRITE_ATOMIC_16, NO_SA, 1, 2, 8, 12, 2, 14, 0x1f, RW_WRITE | RW_BOUNDARY },
-	{ OP_UNMAP, NO_SA, 1, 0, 0, 0, 0, 6, 0x1f, RW_ANCHOR_0 },
-	{ OP_SERVICE_ACTION_IN_16, SA_GET_LBA_STATUS, 0, 2, 8, 0, 0, 0, 0, 0 },
-	{ OP_VARIABLE_LENGTH_CDB, SA_READ_32, 10, 12, 8, 28, 4, 6, 0x1f, RW_READ | RW_PI_FIELDS },
-	{ OP_VARIABLE_LENGTH_CDB, SA_WRITE_32, 10, 12, 8, 28, 4, 6, 0x1f, RW_WRITE | RW_PI_FIELDS },
-	{ OP_VARIABLE_LENGTH_CDB, SA_VERIFY_32, 10, 12, 8, 28, 4, 6, 0x1f,
-		RW_VERIFY | RW_PI_FIELDS },
-	{ OP_VARIABLE_LENGTH_CDB, SA_WRITE_AND_VERIFY_32, 10, 12, 8, 28, 4, 6, 0x1f,
-		RW_VERIFY | RW_PI_FIELDS },
-	{ OP_VARIABLE_LENGTH_CDB, SA_WRITE_SAME_32, 10, 12, 8, 28, 4, 6, 0x1f,
-		RW_SAME | RW_NDOB | RW_PI_FIELDS },
+/* SBC-3 clause 5; WRITE ATOMIC (16) from SBC-4. Operation codes without service actions. */
+static const struct rw_row rw_by_opcode[256] = {
+	/*                        flags lba   blocks group     fields */
+	[OP_READ_6] = { 0, 1, 3, 4, 1, 0, 0, RW_SIX },
+	[OP_WRITE_6] = { 0, 1, 3, 4, 1, 0, 0, RW_SIX },
+	[OP_READ_10] = { 1, 2, 4, 7, 2, 6, 0x1f, RW_READ },
+	[OP_READ_12] = { 1, 2, 4, 6, 4, 10, 0x1f, RW_READ },
+	[OP_READ_16] = { 1, 2, 8, 10, 4, 14, 0x1f, RW_READ },
+	[OP_WRITE_10] = { 1, 2, 4, 7, 2, 6, 0x1f, RW_WRITE },
+	[OP_WRITE_12] = { 1, 2, 4, 6, 4, 10, 0x1f, RW_WRITE },
+	[OP_WRITE_16] = { 1, 2, 8, 10, 4, 14, 0x1f, RW_WRITE },
+	[OP_WRITE_AND_VERIFY_10] = { 1, 2, 4, 7, 2, 6, 0x1f, RW_VERIFY },
+	[OP_WRITE_AND_VERIFY_12] = { 1, 2, 4, 6, 4, 10, 0x1f, RW_VERIFY },
+	[OP_WRITE_AND_VERIFY_16] = { 1, 2, 8, 10, 4, 14, 0x1f, RW_VERIFY },
+	[OP_VERIFY_10] = { 1, 2, 4, 7, 2, 6, 0x1f, RW_VERIFY },
+	[OP_VERIFY_12] = { 1, 2, 4, 6, 4, 10, 0x1f, RW_VERIFY },
+	[OP_VERIFY_16] = { 1, 2, 8, 10, 4, 14, 0x1f, RW_VERIFY },
+	[OP_WRITE_SAME_10] = { 1, 2, 4, 7, 2, 6, 0x1f, RW_SAME },
+	[OP_WRITE_SAME_16] = { 1, 2, 8, 10, 4, 14, 0x1f, RW_SAME | RW_NDOB },
+	[OP_PRE_FETCH_10] = { 1, 2, 4, 7, 2, 6, 0x1f, RW_IMMED },
+	[OP_PRE_FETCH_16] = { 1, 2, 8, 10, 4, 14, 0x1f, RW_IMMED },
+	[OP_SYNCHRONIZE_CACHE_10] = { 1, 2, 4, 7, 2, 6, 0x1f, RW_IMMED },
+	[OP_SYNCHRONIZE_CACHE_16] = { 1, 2, 8, 10, 4, 14, 0x1f, RW_IMMED },
+	[OP_COMPARE_AND_WRITE] = { 1, 2, 8, 13, 1, 14, 0x1f, RW_WRITE },
+	[OP_ORWRITE_16] = { 1, 2, 8, 10, 4, 14, 0x1f, RW_WRITE },
+	[OP_WRITE_ATOMIC_16] = { 1, 2, 8, 12, 2, 14, 0x1f, RW_WRITE | RW_BOUNDARY },
+	[OP_UNMAP] = { 1, 0, 0, 0, 0, 6, 0x1f, RW_ANCHOR_0 },
+};
+
+/* The 32-byte commands all look alike. */
+#define RW_THIRTY_TWO(has)                                                                         \
+	{                                                                                          \
+		10, 12, 8, 28, 4, 6, 0x1f, (has) | RW_PI_FIELDS                                    \
+	}
+
+static const struct {
+	uint8_t op;
+	uint16_t sa;
+	struct rw_row row;
+} rw_by_service_action[] = {
+	{ OP_SERVICE_ACTION_IN_16, SA_GET_LBA_STATUS, { 0, 2, 8, 0, 0, 0, 0, 0 } },
+	{ OP_VARIABLE_LENGTH_CDB, SA_READ_32, RW_THIRTY_TWO(RW_READ) },
+	{ OP_VARIABLE_LENGTH_CDB, SA_WRITE_32, RW_THIRTY_TWO(RW_WRITE) },
+	{ OP_VARIABLE_LENGTH_CDB, SA_VERIFY_32, RW_THIRTY_TWO(RW_VERIFY) },
+	{ OP_VARIABLE_LENGTH_CDB, SA_WRITE_AND_VERIFY_32, RW_THIRTY_TWO(RW_VERIFY) },
+	{ OP_VARIABLE_LENGTH_CDB, SA_WRITE_SAME_32, RW_THIRTY_TWO(RW_SAME | RW_NDOB) },
 };
 
 enum {
@@ -237,14 +254,14 @@ enum {
 
 static const struct rw_row *rw_row_find(const uint8_t *cdb, size_t len)
 {
-	int sa = cdb_service_action(cdb, len);
+	int sa;
 
-	for (size_t i = 0; i < sizeof(rw_rows) / sizeof(rw_rows[0]); i++) {
-		const struct rw_row *row = &rw_rows[i];
-
-		if (row->op == cdb[0] && row->sa == sa)
-			return row;
-	}
+	if (rw_by_opcode[cdb[0]].has != 0)
+		return &rw_by_opcode[cdb[0]];
+	sa = cdb_service_action(cdb, len);
+	for (size_t i = 0; i < sizeof(rw_by_service_action) / sizeof(rw_by_service_action[0]); i++)
+		if (rw_by_service_action[i].op == cdb[0] && rw_by_service_action[i].sa == sa)
+			return &rw_by_service_action[i].row;
 	return NULL;
 }
 
@@ -276,7 +293,7 @@ int cdb_rw_decode(const uint8_t *cdb, size_t len, struct cdb_rw *ret)
 	row = rw_row_find(cdb, len);
 	if (row == NULL)
 		return -EINVAL;
-	if (row->op == OP_VARIABLE_LENGTH_CDB && cdb_length(cdb, len) != RW_VARIABLE_BYTES)
+	if (cdb[0] == OP_VARIABLE_LENGTH_CDB && cdb_length(cdb, len) != RW_VARIABLE_BYTES)
 		return -EINVAL;
 
 	r.lba = cdb_field(cdb + row->lba_byte, row->lba_bytes);
