@@ -19,8 +19,8 @@
 struct attr;
 
 /*
- * obj is the object of the directory (node_obj()). get appends the value without a newline; set gets
- * the value with one trailing newline removed. Both return 0 or -errno as configfs would
+ * obj is the object of the directory (node_obj()). get appends the value without a newline; set
+ * gets the value with one trailing newline removed. Both return 0 or -errno as configfs would
  * (reference: EINVAL, EPERM, ENOSYS, ENODEV, EBUSY, EOVERFLOW …); set explains in *err, naming the
  * value and the cure.
  */
