@@ -7,8 +7,8 @@
  *
  *	fabric		CMD_NEW: being filled in
  *	engine		from cmd_submit() on
- *	fabric		while it collects Data-Out (CMD_DATA_OUT), and from fabric_ops.send_status() or
- *			.aborted() on, until it calls cmd_free()
+ *	fabric		while it collects Data-Out (CMD_DATA_OUT), and from
+ *			fabric_ops.send_status() or .aborted() on, until it calls cmd_free()
  *	backstore	while a bio of it is under way (CMD_IO)
  */
 #ifndef ULIO_ENGINE_CMD_H
@@ -20,6 +20,7 @@
 
 #include "base/list.h"
 #include "engine/limits.h"
+#include "engine/range.h"
 #include "loop/loop.h"
 #include "scsi/sense.h"
 #include "scsi/status.h"
@@ -30,6 +31,7 @@ struct lu;
 struct lu_conf;
 struct nexus;
 struct op_row;
+struct ordered;
 
 enum cmd_state {
 	CMD_NEW, /* the fabric's */
@@ -61,11 +63,14 @@ struct cmd {
 	uint8_t attr; /* enum task_attr */
 	uint8_t priority; /* SAM-5 8.7 */
 	uint16_t cdb_len;
-	/* Bytes that the initiator has reserved for each direction (Expected Data Transfer Length). */
+	/*
+	 * Bytes that the initiator has reserved for each direction (Expected Data Transfer
+	 * Length).
+	 */
 	uint32_t edtl_out, edtl_in;
 
 	/* The answer, for the fabric. */
-	uint8_t status; /* enum scsi_status */
+	uint8_t status; /* enum status */
 	uint8_t sense_len;
 	uint8_t residual_out_kind, residual_in_kind; /* enum residual_kind */
 	uint32_t residual_out, residual_in;
@@ -77,19 +82,27 @@ struct cmd {
 	uint8_t state; /* enum cmd_state */
 	bool aborted; /* no more is to be done for it; see abort_tas */
 	bool abort_tas; /* answer TASK ABORTED instead of nothing (SAM-5 5.3.1, TAS) */
-	bool counted; /* in lu_loop.tasks */
+	bool counted; /* in lu_loop.ntasks */
+	bool in_io; /* in lu_loop.nio */
+	bool at_disk; /* its bio is under way */
+	bool hoq; /* in lu_loop.nhoq */
 	bool orphan; /* the fabric has been told that it is gone; only the disk still holds it */
+	bool fabric_done; /* cmd_free() was called */
+	bool read_only; /* its LUN is write protected for this nexus */
+	uint64_t waits_since_ns; /* for a range */
 	struct loop *loop;
 	struct lu *lu; /* NULL: unmapped LUN; valid while counted in lu_loop */
 	struct itl *itl; /* likewise */
 	const struct op_row *row;
-	struct list link; /* in lu_loop.cmds (or the nexus's loop list if lu is NULL) */
+	struct list link; /* in lu_loop.cmds */
 	struct list wait; /* in a queue of waiting commands */
 	void (*step)(struct cmd *cmd); /* what to do when it goes on */
 	struct bio *bio;
+	uint64_t expect_out, expect_in; /* bytes that the CDB asks to transfer, for residuals */
+	struct ordered *ordered; /* the gate that an ORDERED command keeps closed */
+	struct range range; /* announced while range.lu is set */
 	uint64_t lba; /* of the range that it touches */
 	uint64_t nblocks; /* 0: none */
-	uint32_t data_bytes; /* that the CDB asks to transfer and that are transferred */
 	uint32_t done_bytes; /* handlers that go through data in pieces */
 	uint64_t started_ns;
 	void *scratch; /* of a handler, malloc'ed; freed with the command */
@@ -115,7 +128,7 @@ struct cmd *cmd_free(struct cmd *cmd);
 void cmd_submit(struct cmd *cmd);
 /*
  * The Data-Out that want_data_out() asked for has arrived in cmd->out (out.bytes of it).
- *	error	0; or the sense to end the command with: SENSE_PROTOCOL_SERVICE_CRC_ERROR …
+ *	error	0; or the sense to end the command with: SENSE_CRC_ERROR_DETECTED …
  */
 void cmd_data_out_done(struct cmd *cmd, enum sense_name error);
 
@@ -129,11 +142,14 @@ int cmd_data_add_pages(struct cmd *cmd, struct cmd_data *d, uint32_t n);
 
 /* ---- for handlers (spc/, sbc/) ------------------------------------------------------------ */
 
-/* End with GOOD; sets residuals from data_bytes moved so far (cmd_expect_*) and in.bytes. */
+/* End with GOOD. Residuals come from cmd_expect_*() and the data that were moved. */
 void cmd_good(struct cmd *cmd);
 /* End with CHECK CONDITION and this sense. */
 void cmd_fail(struct cmd *cmd, enum sense_name name);
-/* The same with a pointer to the field in error (SPC-4 4.5.2.4.2): byte and bit of the CDB. bit -1: none. */
+/*
+ * The same with a pointer to the field in error (SPC-4 4.5.2.4.2): byte and bit of the CDB. bit
+ * -1: none.
+ */
 void cmd_fail_cdb(struct cmd *cmd, unsigned byte, int bit);
 /* … of the parameter list (INVALID FIELD IN PARAMETER LIST). */
 void cmd_fail_param(struct cmd *cmd, unsigned byte, int bit);
@@ -142,7 +158,7 @@ void cmd_fail_info(struct cmd *cmd, enum sense_name name, uint64_t information);
 /* A full struct sense. */
 void cmd_fail_sense(struct cmd *cmd, const struct sense *s);
 /* End with any other status (BUSY, RESERVATION CONFLICT, TASK SET FULL). */
-void cmd_status(struct cmd *cmd, enum scsi_status status);
+void cmd_status(struct cmd *cmd, enum status status);
 /* End with the sense that stands for the error of a backstore (-errno) at this bio. */
 void cmd_fail_bio(struct cmd *cmd, const struct bio *bio);
 
@@ -163,8 +179,8 @@ uint32_t cmd_out_copy(const struct cmd *cmd, uint32_t off, void *buf, uint32_t n
 const uint8_t *cmd_out_flat(struct cmd *cmd);
 
 /*
- * Tell the transfer that the CDB asks for, in bytes, for residuals (SAM-5 5.4.5.1). To be called before
- * data move when that is not simply what cmd_reply() sends.
+ * Tell the transfer that the CDB asks for, in bytes, for residuals (SAM-5 5.4.5.1). To be called
+ * before data move when that is not simply what cmd_reply() sends.
  */
 void cmd_expect_in(struct cmd *cmd, uint64_t bytes);
 void cmd_expect_out(struct cmd *cmd, uint64_t bytes);
@@ -178,12 +194,19 @@ void cmd_enter_io(struct cmd *cmd, void (*step)(struct cmd *cmd));
 
 /*
  * Send a bio for cmd: op on blocks [lba, lba + nblocks) with these data; goes on with
- * step(cmd) when it has come back, with the result in cmd->bio->b.error. Handles aborts: step
+ * step(cmd) when it has come back, with the result in cmd->bio->b.result. Handles aborts: step
  * is not called for a command that was aborted meanwhile. Only after cmd_enter_io().
  *	flags	ULIO_BIO_*
  */
 void cmd_submit_bio(struct cmd *cmd, uint16_t op, uint16_t flags, uint64_t lba, uint64_t nblocks,
 	struct iovec *iov, uint32_t niov, uint32_t iov_cap, void (*step)(struct cmd *cmd));
+
+/*
+ * Have [lba, lba + nblocks) to itself until the command ends (COMPARE AND WRITE); goes on with
+ * step(cmd) when no other command is at work there. After cmd_enter_io(), which has waited for
+ * other ranges: 0 or -ENOMEM.
+ */
+int cmd_lock_range(struct cmd *cmd, void (*step)(struct cmd *cmd));
 
 /* The LU's configuration as of now. The pointer is good until the handler returns to the loop. */
 const struct lu_conf *cmd_conf(const struct cmd *cmd);

@@ -3,8 +3,8 @@
  * engine.h: the SCSI target engine of a process: what all its LUs, ports and nexuses share.
  *
  * Configuration (LUs, ports, ACLs, LUN maps) changes on the control thread, under the engine's one
- * configuration lock, and is published to the loops as immutable snapshots. Loops take the lock only
- * where no command waits for it: at login and logout.
+ * configuration lock, and is published to the loops as immutable snapshots. Loops take the lock
+ * only where no command waits for it: at login and logout.
  */
 #ifndef ULIO_ENGINE_ENGINE_H
 #define ULIO_ENGINE_ENGINE_H

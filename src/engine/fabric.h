@@ -7,6 +7,7 @@
 #ifndef ULIO_ENGINE_FABRIC_H
 #define ULIO_ENGINE_FABRIC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,12 +18,13 @@ struct tmf;
 struct fabric_ops {
 	const char *name; /* "iSCSI": as in configfs texts */
 	uint8_t protocol; /* PROTOCOL IDENTIFIER, SPC-4 7.6.1: 5 for iSCSI */
-	bool takes_lent_pages; /* Data-In may lie in pages of a RAM disk, immutable until cmd_free() */
+	/* Data-In may lie in pages of a RAM disk, immutable until cmd_free() */
+	bool takes_lent_pages;
 
 	/*
-	 * Bring `bytes` bytes of Data-Out (at least 1, at most edtl_out) into cmd->out, in memory of
-	 * the fabric's choice, and call cmd_data_out_done(), now or later. What has come with the
-	 * command may be there already.
+	 * Bring `bytes` bytes of Data-Out (at least 1, at most edtl_out) into cmd->out, in memory
+	 * of the fabric's choice, and call cmd_data_out_done(), now or later. What has come with
+	 * the command may be there already.
 	 */
 	void (*want_data_out)(struct cmd *cmd, uint32_t bytes);
 	/* Give cmd->in memory for `bytes` bytes (at most edtl_in). 0 or -ENOMEM. */
@@ -45,8 +47,8 @@ struct fabric_ops {
 	/* The TransportID of the initiator port (SPC-4 7.6.4). Returns its length. Any thread. */
 	size_t (*transport_id)(const struct nexus *nexus, uint8_t *buf, size_t cap);
 	/*
-	 * The engine (an admin, a removed ACL) wants this session gone; the fabric ends it and calls
-	 * nexus_close(). Posted to the nexus's loop.
+	 * The engine (an admin, a removed ACL) wants this session gone; the fabric ends it and
+	 * calls nexus_close(). Posted to the nexus's loop.
 	 */
 	void (*drop_nexus)(struct nexus *nexus, const char *why);
 };

@@ -12,10 +12,10 @@
 #ifndef ULIO_ENGINE_GATE_H
 #define ULIO_ENGINE_GATE_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/list.h"
+#include "engine/drain.h"
 #include "loop/loop.h"
 
 struct lu;
@@ -23,27 +23,29 @@ struct lu;
 enum gate_kind { GATE_TASKS = 1 << 0, GATE_IO = 1 << 1 };
 
 struct gate {
-	/* Runs on the loop that closed the gate. */
+	/* Runs on the loop that closed the gate, when nothing of its kind is left on any loop. */
 	void (*entered)(struct gate *gate);
 	/* Private. */
+	void (*opened)(struct gate *gate);
 	struct lu *lu;
-	uint32_t kinds;
-	uint32_t own_tasks; /* enabled tasks of the closer itself on its loop, not waited for */
 	struct loop *loop;
+	uint32_t kinds;
 	struct list link; /* in lu->gates, under lu->lock */
-	struct gate_slot *slots; /* one per loop */
-	_Atomic unsigned missing;
-	struct loop_msg back;
+	struct drain drain;
+	struct loop_barrier barrier;
+	struct loop_msg start;
 };
 
 /*
- * Close. entered() runs when it is this gate's turn and all is quiet, never from inside of this call.
+ * Close. From now on commands of this loop wait, those of the others from the gate's turn on.
+ * entered() runs when it is this gate's turn and all is quiet, never from inside of this call.
  * 0 or -ENOMEM. Any loop.
  */
 int gate_close(struct gate *gate, struct lu *lu, struct loop *loop, uint32_t kinds);
-/* Open again; after entered(), on its loop. gate may be freed by `opened` when all loops have opened. */
+/*
+ * Open again, after entered(), on its loop. opened (may be NULL) runs there when every loop goes
+ * on; the gate is in use until then.
+ */
 void gate_open(struct gate *gate, void (*opened)(struct gate *gate));
-/* Counts have fallen on this loop: answer gates that wait for that. Called by cmd.c. */
-void gate_poke(struct lu *lu, struct loop *loop);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * handlers.h: what the rows of the command table run: one function per command, in spc/ and sbc/,
- * one file per family. Each is called for an enabled command whose CDB fits its row, on the command's
- * loop, and ends it by one of the endings of cmd.h, now or in a later step.
+ * one file per family. Each is called for an enabled command whose CDB fits its row, on the
+ * command's loop, and ends it by one of the endings of cmd.h, now or in a later step.
  */
 #ifndef ULIO_ENGINE_HANDLERS_H
 #define ULIO_ENGINE_HANDLERS_H

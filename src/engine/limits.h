@@ -3,9 +3,9 @@
 #ifndef ULIO_ENGINE_LIMITS_H
 #define ULIO_ENGINE_LIMITS_H
 
-#define CMD_CDB_BYTES	260u /* SPC-4 4.3.3: variable length CDB, 8 + 252 */
+#define CMD_CDB_BYTES   260u /* SPC-4 4.3.3: variable length CDB, 8 + 252 */
 #define CMD_SENSE_BYTES 252u /* SPC-4 4.5.1: most that sense data can be */
-#define CMD_FEW_IOV	4u /* covers 4 KiB and most contiguous transfers without an allocation */
+#define CMD_FEW_IOV     4u /* covers 4 KiB and most contiguous transfers without an allocation */
 
 /* Largest transfer of one command: MAXIMUM TRANSFER LENGTH of VPD B0h. As LIO. */
 #define LU_MAX_TRANSFER_BYTES (8u << 20)
@@ -18,7 +18,10 @@
 /* COMPARE AND WRITE compares in memory: bounded, so that 255 blocks of 4096 bytes fit. */
 #define LU_MAX_CAW_BYTES (LU_MAX_CAW_BLOCKS * 4096u)
 
-/* Unit attentions waiting for one nexus on one LU; beyond that 2F/00 COMMANDS CLEARED… stands for all. */
+/*
+ * Unit attentions waiting for one nexus on one LU; beyond that 2F/00 COMMANDS CLEARED… stands for
+ * all.
+ */
 #define ITL_MAX_UA 8u
 /* Commands in the task sets of one LU on one loop; TASK SET FULL beyond (SAM-5 5.3.1). */
 #define LU_MAX_TASKS_PER_LOOP 65536u

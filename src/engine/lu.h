@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lu.h: the logical unit (SAM-5 4.6.?): a backstore seen through SCSI. It belongs to no loop: what the data
- * path reads of it is a snapshot (struct lu_conf), what it counts is per loop (struct lu_loop), and what
- * must exclude commands goes through its gate (gate.h).
+ * lu.h: the logical unit (SAM-5 4.6): a backstore seen through SCSI. It belongs to no loop: what
+ * the data path reads of it is a snapshot (struct lu_conf), what it counts is per loop (struct
+ * lu_loop), and what must exclude commands goes through its gate (gate.h).
  */
 #ifndef ULIO_ENGINE_LU_H
 #define ULIO_ENGINE_LU_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,8 +36,8 @@ enum lu_readiness {
 /* What an admin may set: the attrib/ and wwn/ directories. Names as in configfs. */
 struct lu_attribs {
 	uint32_t block_size;
-	uint32_t emulate_model_alias, emulate_fua_write, emulate_write_cache, emulate_tas, emulate_tpu,
-		emulate_tpws, emulate_caw, emulate_3pc, emulate_pr, emulate_rsoc,
+	uint32_t emulate_model_alias, emulate_fua_write, emulate_write_cache, emulate_tas,
+		emulate_tpu, emulate_tpws, emulate_caw, emulate_3pc, emulate_pr, emulate_rsoc,
 		emulate_ua_intlck_ctrl, enforce_pr_isids, force_pr_aptpl;
 	uint32_t is_nonrot, queue_depth, optimal_sectors;
 	uint32_t max_unmap_lba_count, max_unmap_block_desc_count, unmap_granularity,
@@ -56,13 +57,17 @@ struct lu_conf {
 	uint8_t physical_exponent; /* READ CAPACITY (16): logical blocks per physical block */
 	bool volatile_cache; /* a completed write needs a flush to be durable */
 	bool wce; /* the caching mode page: 1 only if volatile_cache */
-	bool write_protected; /* read-only backstore or attribute, or SWP */
-	bool can_discard, discard_zeroes, zero_unmaps, can_lend, rotational;
+	bool medium_read_only; /* read-only backstore or attribute */
+	bool write_protected; /* that, or SWP */
+	bool can_discard, discard_zeroes, zero_unmaps, can_lend, can_give, rotational;
 	uint32_t optimal_blocks;
-	uint64_t max_discard_bytes;
+	uint64_t max_discard_bytes, max_io_bytes; /* of one bio; 0: any */
 	/* Current values of the mode pages, for MODE SENSE and for what depends on them. */
-	struct mode_values mode;
+	struct mode_config mode;
 	bool d_sense, tas;
+	char product
+		/* PRODUCT IDENTIFICATION in force: product_id, or the name (emulate_model_alias) */
+		[17];
 };
 
 static inline uint32_t lu_conf_block_bytes(const struct lu_conf *c)
@@ -70,10 +75,35 @@ static inline uint32_t lu_conf_block_bytes(const struct lu_conf *c)
 	return 1u << c->block_shift;
 }
 
-/* SPC-2 reservation, a snapshot too; NULL: none. */
-struct lu_reserve6 {
-	struct nexus *holder; /* compared, never followed */
-};
+/* MAXIMUM TRANSFER LENGTH in blocks (SBC-3 6.6.3). */
+static inline uint32_t lu_conf_max_blocks(const struct lu_conf *c)
+{
+	uint64_t most = LU_MAX_TRANSFER_BYTES;
+
+	if (c->max_io_bytes && c->max_io_bytes < most)
+		most = c->max_io_bytes;
+	return (uint32_t)(most >> c->block_shift);
+}
+
+/* Blocks can be unmapped by some command: LBPME. */
+static inline bool lu_conf_thin(const struct lu_conf *c)
+{
+	return c->a.emulate_tpu || c->a.emulate_tpws;
+}
+
+/* Unmapped blocks read as zeroes: LBPRZ. */
+static inline bool lu_conf_lbprz(const struct lu_conf *c)
+{
+	return lu_conf_thin(c) && c->a.unmap_zeroes_data && c->discard_zeroes;
+}
+
+/*
+ * A write must be on the medium when it is answered: the cache is there but switched off (WCE=0).
+ */
+static inline bool lu_conf_write_through(const struct lu_conf *c)
+{
+	return c->volatile_cache && !c->wce;
+}
 
 /* What an LU keeps for one loop; touched on that loop only. */
 struct lu_loop {
@@ -81,8 +111,16 @@ struct lu_loop {
 	struct list dormant; /* wait for their turn in the task set */
 	struct list gated; /* have their data and wait at the gate or for a range */
 	uint32_t ntasks; /* enabled commands */
-	uint32_t nio; /* commands between cmd_enter_io() and their last bio's end, orphans included */
-	uint32_t gate_kinds; /* set of enum gate_kind that are closed now */
+	uint32_t
+		/* commands between cmd_enter_io() and their last bio's end, orphans included */
+		nio;
+	uint32_t nhoq; /* HEAD OF QUEUE commands that are enabled (SAM-5 8.6.2) */
+	uint32_t tasks_closed, io_closed; /* gates of that kind that are closed or being closed */
+	struct loop_timer range_timer; /* for commands that wait for a range too long */
+	struct loop_msg kick; /* looks through dormant and gated again */
+	_Atomic bool kick_posted;
+	struct lu *lu;
+	struct loop *loop;
 	/* Counters. */
 	uint64_t read_cmds, write_cmds, other_cmds, read_bytes, write_bytes;
 	uint64_t errors, conflicts, ua_sent, resets, aborts;
@@ -96,8 +134,9 @@ struct lu {
 	struct backstore *bs; /* owned; NULL while pending */
 
 	_Atomic(struct lu_conf *) conf;
-	_Atomic(struct lu_reserve6 *) reserve6;
+	_Atomic(const struct nexus *) reserve6; /* holder, compared only; see reserve6.h */
 	_Atomic uint32_t nranges; /* announced ranges (range.h) */
+	_Atomic uint32_t holds; /* task management at work on it */
 	_Atomic uint32_t prevent_count; /* nexuses that prevent medium removal */
 	struct lu_loop *per_loop; /* loops_count() of them */
 
@@ -129,19 +168,34 @@ int lu_attach(struct lu *lu, struct backstore *bs, struct errmsg *err);
 void lu_attribs_default(struct lu_attribs *a, const char *kind, struct backstore *bs);
 
 /*
- * Change the configuration: edit(copy, arg) is given a copy of the present snapshot to change, then that
- * is published. Capacity changes raise 2A/09 for every nexus. Waits for the barrier. Control thread.
+ * In edit functions that change conf->mode.current: bring the fields that follow from it in line.
+ */
+void lu_conf_take_mode(struct lu_conf *conf);
+
+/*
+ * Change the configuration: edit(copy, arg) is given a copy of the present snapshot to change,
+ * then that is published. Capacity changes raise 2A/09 for every nexus. Waits for the barrier.
+ * Control thread.
  */
 int lu_change(struct lu *lu, void (*edit)(struct lu_conf *conf, void *arg), void *arg);
-/* The same from a loop (MODE SELECT, START STOP UNIT): done(arg) runs on that loop after the barrier. */
+/*
+ * The same from a loop (MODE SELECT, START STOP UNIT): done(arg) runs on that loop after the
+ * barrier.
+ */
 int lu_change_async(struct lu *lu, struct loop *loop, void (*edit)(struct lu_conf *conf, void *arg),
 	void (*done)(void *arg, int error), void *arg);
 /* Take over lu->attribs and the backstore's info into a new snapshot. Control thread. */
 int lu_refresh(struct lu *lu);
-/* Grow or shrink (shrink only with force). 0: take over the size of the backstore. Control thread. */
+/*
+ * Grow or shrink (shrink only with force). 0: take over the size of the backstore. Control
+ * thread.
+ */
 int lu_resize(struct lu *lu, uint64_t size_bytes, bool force, struct errmsg *err);
 
-/* The snapshot; good until the caller returns to its loop. Control thread: until it changes it. */
+/* A copy for other threads than the loops. */
+void lu_get_conf(struct lu *lu, struct lu_conf *ret);
+
+/* The snapshot; good until the caller returns to its loop. On loops only. */
 static inline const struct lu_conf *lu_conf(const struct lu *lu)
 {
 	return atomic_load_explicit(&((struct lu *)lu)->conf, memory_order_acquire);
@@ -152,7 +206,7 @@ static inline struct lu_loop *lu_loop(struct lu *lu, const struct loop *loop)
 	return &lu->per_loop[loop_index(loop)];
 }
 
-/* Sum of the per-loop counters. Any thread; approximate. */
+/* Sum of the per-loop counters, asked of each loop. Control thread. */
 struct lu_stats {
 	uint64_t read_cmds, write_cmds, other_cmds, read_bytes, write_bytes, errors, conflicts,
 		ua_sent, resets, aborts;

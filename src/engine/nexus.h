@@ -18,13 +18,16 @@
 #include "loop/loop.h"
 
 struct acl;
+struct engine;
 struct lunmap;
+struct nexus_close;
 struct port;
 
 struct nexus {
 	const struct fabric_ops *ops;
 	void *session; /* the fabric's; NULL once it has let go */
-	struct port *port; /* borrowed; outlives it */
+	struct engine *eng;
+	struct port *port; /* borrowed; outlives the session, not what a disk still holds */
 	char initiator[PORT_NAME_BYTES]; /* SCSI device name: iqn… */
 	char initiator_port[PORT_NAME_BYTES]; /* SCSI port name: iqn…,i,0x<ISID> */
 	struct loop *loop; /* where its fabric_ops for the nexus itself run */
@@ -35,8 +38,7 @@ struct nexus {
 	_Atomic bool closing; /* takes no more commands */
 	uint64_t created_ns;
 	/* Private to nexus.c. */
-	struct list *unmapped; /* per loop: commands that have no LU */
-	void *closer;
+	struct nexus_close *close;
 };
 
 /*

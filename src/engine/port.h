@@ -3,9 +3,9 @@
  * port.h: target ports (an iSCSI portal group, a vhost device), the LUNs that they show, and the
  * access control lists that say who may see which of them under which number.
  *
- * All functions are for the control thread unless said otherwise. A change publishes new LUN maps to
- * the nexuses that it concerns, raises 3F/0E REPORTED LUNS DATA HAS CHANGED there, and returns when no
- * command uses the old ones. No session is touched.
+ * All functions are for the control thread unless said otherwise. A change publishes new LUN maps
+ * to the nexuses that it concerns, raises 3F/0E REPORTED LUNS DATA HAS CHANGED there, and returns
+ * when no command uses the old ones. No session is touched.
  */
 #ifndef ULIO_ENGINE_PORT_H
 #define ULIO_ENGINE_PORT_H
@@ -69,6 +69,8 @@ struct acl {
 	char initiator[PORT_NAME_BYTES];
 	char tag[64];
 	bool dynamic; /* made at login in demo mode */
+	bool used; /* has had a session */
+	unsigned nexuses;
 	uint32_t queue_depth; /* cmdsn_depth */
 	struct list luns; /* struct acl_lun by rising lun */
 	struct hash_node hash;
@@ -77,7 +79,10 @@ struct acl {
 	void *tree_obj;
 };
 
-/* What a port's owner adds to ACLs. Control thread; new ones of demo mode also on loops, under the lock. */
+/*
+ * What a port's owner adds to ACLs. Control thread; new ones of demo mode also on loops, under
+ * the lock.
+ */
 struct port_hooks {
 	int (*acl_added)(struct acl *acl);
 	void (*acl_removed)(struct acl *acl);
@@ -97,7 +102,10 @@ struct port {
 	struct hash acls;
 	struct list acl_list;
 	struct list nexuses;
-	/* Who may log in without an ACL, and what then (LIO's names; under the configuration lock). */
+	/*
+	 * Who may log in without an ACL, and what then (LIO's names; under the configuration
+	 * lock).
+	 */
 	uint32_t generate_node_acls; /* anyone may, sees every LUN ("demo mode") */
 	uint32_t demo_mode_write_protect;
 	uint32_t prod_mode_write_protect;
@@ -110,7 +118,8 @@ int port_new(struct engine *eng, const struct fabric_ops *ops, const char *devic
 /* LUNs, ACLs and nexuses must be gone: -ENOTEMPTY, -EBUSY. */
 int port_free(struct port *port, struct errmsg *err);
 /* Ask the fabric to drop all nexuses of port (of acl if not NULL) and wait until they are gone. */
-int port_drop_nexuses(struct port *port, const struct acl *acl, const char *why, uint64_t timeout_ns);
+int port_drop_nexuses(
+	struct port *port, const struct acl *acl, const char *why, uint64_t timeout_ns);
 
 int port_lun_add(struct port *port, uint32_t lun, struct port_lun **ret, struct errmsg *err);
 /* Show lu there / show it no more. Removing waits for the commands under way, at most timeout. */
@@ -123,8 +132,8 @@ int acl_add(struct port *port, const char *initiator, struct acl **ret, struct e
 int acl_remove(struct acl *acl, struct errmsg *err);
 struct acl *acl_find(struct port *port, const char *initiator);
 int acl_lun_add(struct acl *acl, uint32_t lun, struct acl_lun **ret, struct errmsg *err);
-int acl_lun_link(struct acl_lun *al, struct port_lun *target, const char *link_name,
-	struct errmsg *err);
+int acl_lun_link(
+	struct acl_lun *al, struct port_lun *target, const char *link_name, struct errmsg *err);
 int acl_lun_unlink(struct acl_lun *al, struct errmsg *err);
 int acl_lun_set_write_protect(struct acl_lun *al, bool on, struct errmsg *err);
 int acl_lun_remove(struct acl_lun *al, struct errmsg *err);
@@ -134,8 +143,8 @@ int acl_lun_remove(struct acl_lun *al, struct errmsg *err);
  * a dynamic one. Under the configuration lock; the ACL must not be kept. Any thread.
  * 0 (or what fn returned), -EACCES: nobody by that name may log in.
  */
-int port_with_acl(struct port *port, const char *initiator, int (*fn)(struct acl *acl, void *arg),
-	void *arg);
+int port_with_acl(
+	struct port *port, const char *initiator, int (*fn)(struct acl *acl, void *arg), void *arg);
 /* Call fn for each nexus under the configuration lock. Any thread. */
 void port_each_nexus(struct port *port, void (*fn)(struct nexus *nexus, void *arg), void *arg);
 

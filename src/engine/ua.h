@@ -21,11 +21,13 @@ struct itl {
 	struct lu *lu; /* NULL: stands for the LUNs of this nexus that have no LU */
 	struct nexus *nexus; /* borrowed; outlives it */
 	struct list lu_link; /* in lu->itls, under lu->lock */
+	_Atomic bool retired; /* no map shows it any more; it goes when its commands have */
 	_Atomic uint32_t nua; /* read without the lock on the way of every command */
 	pthread_mutex_t lock;
 	enum sense_name ua[ITL_MAX_UA]; /* oldest first */
 	bool prevents_removal; /* PREVENT ALLOW MEDIUM REMOVAL, under lock */
-	uint64_t num_cmds, read_bytes, write_bytes; /* approximate */
+	_Atomic uint64_t num_cmds, read_bytes,
+		write_bytes; /* approximate with several connections */
 };
 
 /* Establish a condition; one that is pending already is not doubled. Any thread. */

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* abort.c: one scope of commands, aborted on every loop. */
+#include "engine/abort.h"
+
+#include "engine/engine_priv.h"
+
+static bool matches(const struct abort_scope *sc, const struct cmd *cmd)
+{
+	if (sc->nexus && cmd->nexus != sc->nexus)
+		return false;
+	if (sc->has_tag && cmd->tag != sc->tag)
+		return false;
+	if (sc->retired_only && !(cmd->itl && atomic_load(&cmd->itl->retired)))
+		return false;
+	return true;
+}
+
+static void abort_one(struct abort *a, struct cmd *cmd)
+{
+	const struct abort_scope *sc = &a->scope;
+	bool other = sc->by && cmd->nexus != sc->by;
+	bool tas = sc->tas_always || (other && lu_conf(cmd->lu)->tas);
+
+	atomic_fetch_add(&a->found, 1);
+	/* SAM-5 5.14.1: whose commands were cleared without a status is told so. */
+	if (other && !tas && sc->clears && cmd->itl)
+		ua_add(cmd->itl, SENSE_COMMANDS_CLEARED);
+	cmd_abort(cmd, tas, sc->orphan);
+}
+
+static void abort_lu(struct abort *a, struct lu *lu, struct loop *loop)
+{
+	struct cmd *cmd, *tmp;
+
+	list_for_each_safe (cmd, tmp, &lu_loop(lu, loop)->cmds, struct cmd, link)
+		if (!cmd->aborted && matches(&a->scope, cmd))
+			abort_one(a, cmd);
+}
+
+/* Nothing of the scope is left here; orphans count unless the scope leaves them to their disk. */
+static bool lu_clear(const struct abort *a, struct lu *lu, struct loop *loop)
+{
+	struct cmd *cmd;
+
+	list_for_each (cmd, &lu_loop(lu, loop)->cmds, struct cmd, link)
+		if (cmd->aborted && !(a->scope.orphan && cmd->orphan) && matches(&a->scope, cmd))
+			return false;
+	return true;
+}
+
+static void abort_begin(struct drain *d, struct loop *loop)
+{
+	struct abort *a = container_of(d, struct abort, drain);
+	const struct lunmap *map;
+
+	if (a->scope.lu) {
+		abort_lu(a, a->scope.lu, loop);
+		return;
+	}
+	map = atomic_load_explicit(&a->scope.map_of->map, memory_order_acquire);
+	for (uint32_t i = 0; i < map->n; i++)
+		abort_lu(a, map->e[i].lu, loop);
+}
+
+static bool abort_clear(struct drain *d, struct loop *loop)
+{
+	const struct abort *a = container_of(d, struct abort, drain);
+	const struct lunmap *map;
+
+	if (a->scope.lu)
+		return lu_clear(a, a->scope.lu, loop);
+	map = atomic_load_explicit(&a->scope.map_of->map, memory_order_acquire);
+	for (uint32_t i = 0; i < map->n; i++)
+		if (!lu_clear(a, map->e[i].lu, loop))
+			return false;
+	return true;
+}
+
+static void abort_drained(struct drain *d)
+{
+	struct abort *a = container_of(d, struct abort, drain);
+
+	a->done(a);
+}
+
+int abort_start(struct abort *a, struct engine *eng, struct loop *loop)
+{
+	atomic_init(&a->found, 0);
+	a->drain =
+		(struct drain){ .begin = abort_begin, .clear = abort_clear, .done = abort_drained };
+	return drain_start(&a->drain, eng, loop);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * abort.h: abort all commands of a scope on every loop and wait until they have ended. Task
+ * management, nexus loss and removed LUNs are this with different scopes.
+ */
+#ifndef ULIO_ENGINE_ABORT_H
+#define ULIO_ENGINE_ABORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/drain.h"
+
+struct cmd;
+struct engine;
+struct lu;
+struct nexus;
+
+struct abort_scope {
+	struct lu *lu; /* held by the caller; NULL: every LU in nexus's map */
+	const struct nexus *nexus; /* NULL: of every nexus */
+	struct nexus *map_of; /* whose map tells the LUs when lu is NULL */
+	bool has_tag, retired_only;
+	uint64_t tag;
+	/*
+	 * by: commands of other nexuses than this get TASK ABORTED (where the LU's TAS bit is 1)
+	 * or the unit attention `ua`. NULL: no status for anybody.
+	 */
+	const struct nexus *by;
+	bool clears; /* ua is raised: CLEAR TASK SET */
+	bool tas_always; /* TASK ABORTED for all */
+	bool orphan; /* do not wait for disks */
+};
+
+struct abort {
+	struct abort_scope scope;
+	void (*done)(struct abort *a);
+	_Atomic uint32_t found;
+	struct drain drain;
+};
+
+/* done() follows on loop, never from inside. 0 or -ENOMEM. */
+int abort_start(struct abort *a, struct engine *eng, struct loop *loop);
+
+#endif
