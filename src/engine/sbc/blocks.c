@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* blocks.c: block ranges of CDBs against the capacity and the limits that are reported. */
+#include "engine/sbc/blocks.h"
+
+#include <assert.h>
+
+#include "block/bio.h"
+#include "engine/optable.h"
+
+bool blocks_decode(struct cmd *cmd, struct cdb_rw *ret)
+{
+	const struct lu_conf *c = cmd_conf(cmd);
+	int rc = cdb_rw_decode(cmd->cdb, cmd->cdb_len, ret);
+
+	assert(!rc); /* the row has checked the length */
+	if (ret->lba > c->nblocks || ret->nblocks > c->nblocks - ret->lba) {
+		cmd_fail_info(cmd, SENSE_LBA_OUT_OF_RANGE, ret->lba);
+		return false;
+	}
+	cmd->lba = ret->lba;
+	cmd->nblocks = ret->nblocks;
+	return true;
+}
+
+/* First byte of the TRANSFER LENGTH field by CDB length, for the field pointer. */
+static unsigned length_byte(unsigned cdb_len)
+{
+	return cdb_len == 6 ? 4 : cdb_len == 10 ? 7 : cdb_len == 12 ? 6 : 10;
+}
+
+bool blocks_decode_transfer(struct cmd *cmd, struct cdb_rw *ret)
+{
+	if (!blocks_decode(cmd, ret))
+		return false;
+	if (ret->nblocks <= lu_conf_max_blocks(cmd_conf(cmd)))
+		return true;
+	cmd_fail_cdb(cmd, length_byte(cmd->row->cdb_len), 7);
+	return false;
+}
+
+uint16_t blocks_fua(const struct lu_conf *c, bool fua)
+{
+	return (fua && c->a.emulate_fua_write) || lu_conf_write_through(c) ? ULIO_BIO_FUA : 0;
+}
+
+bool blocks_have(struct cmd *cmd, uint32_t n)
+{
+	if (cmd->out.bytes >= n)
+		return true;
+	cmd_fail(cmd, SENSE_INVALID_FIELD_IN_COMMAND_IU);
+	return false;
+}
