@@ -254,6 +254,17 @@ int tree_listen(struct tree *t, tree_listener_fn *fn, void *arg)
 	return 0;
 }
 
+void tree_unlisten(struct tree *t, tree_listener_fn *fn, void *arg)
+{
+	unsigned to = 0;
+
+	for (unsigned i = 0; i < t->nlisteners; i++) {
+		if (t->listeners[i].fn != fn || t->listeners[i].arg != arg)
+			t->listeners[to++] = t->listeners[i];
+	}
+	t->nlisteners = to;
+}
+
 static void tell(struct tree *t, enum tree_event ev, struct node *dir, const char *name)
 {
 	for (unsigned i = 0; i < t->nlisteners; i++)
@@ -656,6 +667,9 @@ int tree_set(
 	if (!r)
 		r = a->set(a, node->obj, text, err);
 	call_end(t);
+	/* Whatever its function said, a secret is not told. */
+	if (a->flags & ATTR_SECRET && r && err && len && strstr(err->text, text))
+		errmsg_set(err, r, "%s: the value is refused (%s)", attr, err_text(r));
 	if (a->flags & ATTR_SECRET)
 		explicit_bzero(text, len);
 	if (r)

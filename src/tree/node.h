@@ -71,6 +71,8 @@ struct tree *tree_free(struct tree *t);
 struct node *tree_root(struct tree *t);
 /* 0 or -ENOMEM. */
 int tree_listen(struct tree *t, tree_listener_fn *fn, void *arg);
+/* Not from inside of a listener. */
+void tree_unlisten(struct tree *t, tree_listener_fn *fn, void *arg);
 
 /* By absolute path "/iscsi/iqn…/tpgt_1/lun"; follows links. NULL: not there. */
 struct node *tree_lookup(struct tree *t, const char *path);

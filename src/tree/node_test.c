@@ -50,7 +50,11 @@ static const struct attr disk_attrs[] = {
 		.offset = offsetof(struct disk, size) },
 	{ .name = "info", .get = attr_get_u32, .doc = "Read only." },
 	{ .name = "control", .set = attr_set_u32, .doc = "Write only." },
-	{ .name = "secret", .get = secret_get, .doc = "Nobody may." },
+	{ .name = "secret",
+		.get = secret_get,
+		.set = attr_set_u32,
+		.flags = ATTR_SECRET,
+		.doc = "Nobody may read it." },
 	ATTR_END,
 };
 
@@ -359,6 +363,9 @@ static void attributes(void **state)
 	assert_int_equal(tree_get(w->t, d0, "control", &b, &err), -EACCES);
 	assert_int_equal(tree_get(w->t, d0, "secret", &b, &err), -EPERM);
 	assert_int_equal(err.code, -EPERM);
+	/* A secret is not repeated in an error, not even by a function that does. */
+	assert_int_equal(tree_set(w->t, d0, "secret", "hunter2", &err), -EINVAL);
+	assert_string_equal(err.text, "secret: the value is refused (Invalid argument)");
 	memset(huge, '1', sizeof(huge));
 	huge[TREE_VALUE_MAX + 2] = '\0';
 	assert_int_equal(tree_set(w->t, d0, "size", huge, &err), -EINVAL);
@@ -412,6 +419,10 @@ static void listeners(void **state)
 	assert_string_equal(w->log.s, "+/disks:d0 +/luns:lun_0 </luns/lun_0:l "
 				      "=/disks/d0/attrib:color >/luns/lun_0:l -/luns:lun_0 "
 				      "-/disks:d0 ");
+	strbuf_reset(&w->log);
+	tree_unlisten(w->t, listen_log, w);
+	make(w, "/disks", "d0");
+	assert_string_equal(w->log.s, "");
 }
 
 static void clear_stops(void **state)
