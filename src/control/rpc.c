@@ -134,8 +134,7 @@ static int check_params(const struct control_method *m, json_t *params, struct e
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(params, key, value)
-	{
+	json_object_foreach (params, key, value) {
 		const struct control_param *p = find_param(m, key);
 
 		if (!p)
@@ -340,8 +339,7 @@ static void handle_batch(
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(batch, i, one)
-	{
+	json_array_foreach (batch, i, one) {
 		json_t *reply = handle_request(c, peer, one);
 
 		if (!reply)

@@ -251,8 +251,7 @@ static void help(void **state)
 	control_handle(c, &peer, line, sizeof(line) - 1, &out);
 	j = json_loads(out.s, 0, NULL);
 	assert_non_null(j);
-	json_array_foreach(json_object_get(j, "result"), i, row)
-	{
+	json_array_foreach (json_object_get(j, "result"), i, row) {
 		assert_true(json_is_array(json_object_get(row, "params")));
 		assert_true(json_string_length(json_object_get(row, "doc")) > 0);
 		seen++;

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* saveapply.c: fabrics and targets of a configuration, and the steps that all its parts are made of. */
+#include "control/saveapply.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/saveapply_priv.h"
+#include "control/savedump.h"
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+size_t apply_enter(struct apply *a, const char *fmt, ...)
+{
+	size_t where = a->path.len;
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vprintf(&a->path, fmt, ap);
+	va_end(ap);
+	return where;
+}
+
+void apply_leave(struct apply *a, size_t where)
+{
+	strbuf_truncate(&a->path, where);
+}
+
+void apply_skip(struct apply *a, const char *key, const struct errmsg *err)
+{
+	size_t where = apply_enter(a, "%s%s", key ? "/" : "", key ? key : "");
+
+	problem_add(a->p, PROBLEM_SKIPPED, a->path.s, "%s", err->text);
+	apply_leave(a, where);
+}
+
+struct node *apply_dir(struct apply *a, struct node *dir, const char *name)
+{
+	struct node *n = node_child(dir, name);
+	struct errmsg err = { 0 };
+
+	if (!n && tree_mkdir(a->t, dir, name, &n, &err)) {
+		apply_skip(a, NULL, &err);
+		return NULL;
+	}
+	return n;
+}
+
+bool apply_remove(struct apply *a, struct node *n)
+{
+	struct errmsg err = { 0 };
+	struct strbuf path;
+	int r;
+
+	strbuf_init(&path);
+	node_path(n, &path);
+	r = tree_clear(a->t, n, &err);
+	if (!r)
+		r = tree_rmdir(a->t, n, &err);
+	if (r)
+		problem_add(a->p, PROBLEM_SKIPPED, path.s, "cannot be removed: %s", err.text);
+	strbuf_done(&path);
+	return !r;
+}
+
+/* Does the text of an attribute say value? "T10 VPD Unit Serial Number: X" says X. */
+static bool says(const char *text, const char *value)
+{
+	static const char serial[] = "T10 VPD Unit Serial Number: ";
+
+	if (!strncmp(text, serial, strlen(serial)))
+		text += strlen(serial);
+	return !strcmp(text, value);
+}
+
+bool apply_set(
+	struct apply *a, struct node *dir, const char *attr, const char *value, const char *key)
+{
+	const char *slash = strrchr(attr, '/');
+	struct errmsg err = { 0 };
+	struct strbuf b;
+	bool done;
+	char sub[256];
+
+	strbuf_init(&b);
+	done = savedump_value(a->t, dir, attr, &b) && says(b.s, value);
+	savedump_forget(&b);
+	if (done)
+		return true;
+	snprintf(sub, sizeof(sub), "%.*s", slash ? (int)(slash - attr) : 0, attr);
+	dir = savedump_dir(dir, sub);
+	if (!dir)
+		errmsg_set(&err, -ENOENT, "%s: this version does not have it", attr);
+	else if (!tree_set(a->t, dir, slash ? slash + 1 : attr, value, &err))
+		return true;
+	apply_skip(a, key, &err);
+	return false;
+}
+
+bool apply_set_json(
+	struct apply *a, struct node *dir, const char *attr, const json_t *value, const char *key)
+{
+	char number[32];
+
+	if (json_is_string(value))
+		return apply_set(a, dir, attr, json_string_value(value), key);
+	if (json_is_boolean(value))
+		return apply_set(a, dir, attr, json_is_true(value) ? "1" : "0", key);
+	if (!json_is_integer(value))
+		return true; /* null: not set */
+	snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	return apply_set(a, dir, attr, number, key);
+}
+
+static int by_name(const void *x, const void *y)
+{
+	return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* Values that decide who gets in, and what they may do. */
+static bool keeps_out(const char *name)
+{
+	static const char *const names[] = { "authentication", "generate_node_acls",
+		"demo_mode_write_protect", "prod_mode_write_protect", "AuthMethod" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(names[i], name))
+			return true;
+	}
+	return false;
+}
+
+void apply_values(
+	struct apply *a, struct node *dir, const char *sub, const json_t *values, const char *key)
+{
+	size_t n = json_object_size(values), i = 0;
+	const char **names = calloc(n + 1, sizeof(*names)), *name;
+	char attr[256], place[256];
+	json_t *v;
+
+	if (!names) {
+		a->unsafe = true;
+		return;
+	}
+	json_object_foreach ((json_t *)values, name, v)
+		names[i++] = name;
+	qsort(names, n, sizeof(*names), by_name);
+	for (i = 0; i < n; i++) {
+		snprintf(attr, sizeof(attr), "%s%s%s", sub, *sub ? "/" : "", names[i]);
+		snprintf(place, sizeof(place), "%s/%s", key, names[i]);
+		v = json_object_get(values, names[i]);
+		if (!apply_set_json(a, dir, attr, v, place) && keeps_out(names[i]))
+			a->unsafe = true;
+	}
+	free(names);
+}
+
+void apply_extras(struct apply *a, struct node *dir, const char *key)
+{
+	const json_t *values = json_object_get(a->extras, key);
+	struct strbuf path = a->path;
+
+	if (!values)
+		return;
+	strbuf_init(&a->path);
+	strbuf_puts(&a->path, "(extras)");
+	apply_values(a, dir, "", values, key);
+	strbuf_done(&a->path);
+	a->path = path;
+}
+
+/* Extras of an object that is keyed by its place in the tree. */
+static void apply_path_extras(struct apply *a, struct node *n)
+{
+	struct strbuf path;
+
+	if (!a->extras)
+		return;
+	strbuf_init(&path);
+	node_path(n, &path);
+	apply_extras(a, n, path.s);
+	strbuf_done(&path);
+}
+
+bool apply_link(struct apply *a, struct node *dir, const char *name, struct node *target)
+{
+	struct errmsg err = { 0 };
+	struct node_link l;
+	int r = 0;
+
+	if (node_link_at(dir, 0, &l)) {
+		if (l.target == target)
+			return true;
+		r = tree_unlink(a->t, dir, l.name, &err);
+	}
+	if (!r)
+		r = tree_link(a->t, dir, name, target, &err);
+	if (r)
+		apply_skip(a, NULL, &err);
+	return !r;
+}
+
+/* ---- targets --------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *attr, *chap, *discovery;
+} auth_keys[] = {
+	/* Secrets before what they belong to is switched on. */
+	{ "userid", "chap_userid", "discovery_userid" },
+	{ "password", "chap_password", "discovery_password" },
+	{ "userid_mutual", "chap_mutual_userid", "discovery_mutual_userid" },
+	{ "password_mutual", "chap_mutual_password", "discovery_mutual_password" },
+};
+
+/* LIO clears them by "NULL". What the configuration does not have is cleared. */
+static void apply_auth(struct apply *a, struct node *auth, const json_t *obj, bool discovery)
+{
+	for (size_t i = 0; auth && i < sizeof(auth_keys) / sizeof(auth_keys[0]); i++) {
+		const char *key = discovery ? auth_keys[i].discovery : auth_keys[i].chap;
+		const char *value = json_string_value(json_object_get(obj, key));
+		struct strbuf b;
+		bool set, good = true;
+
+		strbuf_init(&b);
+		set = savedump_value(a->t, auth, auth_keys[i].attr, &b) && b.len &&
+		      strncmp(b.s, "NULL", 4) != 0;
+		savedump_forget(&b);
+		if (value && *value)
+			good = apply_set(a, auth, auth_keys[i].attr, value, key);
+		else if (set)
+			good = apply_set(a, auth, auth_keys[i].attr, "NULL", key);
+		a->unsafe = a->unsafe || !good;
+	}
+}
+
+static const char *str(const json_t *obj, const char *key)
+{
+	return json_string_value(json_object_get(obj, key));
+}
+
+static json_int_t num(const json_t *obj, const char *key)
+{
+	return json_integer_value(json_object_get(obj, key));
+}
+
+static void apply_lun(struct apply *a, struct node *tpg, const json_t *obj)
+{
+	const char *disk = str(json_object_get(a->disks, str(obj, "storage_object")), "path");
+	const char *group = str(obj, "alua_tg_pt_gp_name"), *alias = str(obj, "alias");
+	struct node *luns = node_child(tpg, "lun"), *lun;
+	char name[32], link[40];
+
+	if (!disk) {
+		struct errmsg err = { 0 };
+
+		errmsg_set(&err, -ENOENT, "%s could not be made, so this LUN cannot be",
+			str(obj, "storage_object"));
+		apply_skip(a, NULL, &err);
+		return;
+	}
+	snprintf(name, sizeof(name), "lun_%" JSON_INTEGER_FORMAT, num(obj, "index"));
+	snprintf(link, sizeof(link), "%.15s_link", name);
+	lun = luns ? apply_dir(a, luns, name) : NULL;
+	if (!lun || !apply_link(a, lun, alias ? alias : link, tree_lookup(a->t, disk)))
+		return;
+	/* Where there are no ALUA groups, the default one is no news. */
+	if (group && (node_attr(lun, "alua_tg_pt_gp") || strcmp(group, "default_tg_pt_gp") != 0)) {
+		struct strbuf b;
+		char want[300];
+
+		strbuf_init(&b);
+		snprintf(want, sizeof(want), "TG Port Alias: %.255s\n", group);
+		if (!savedump_value(a->t, lun, "alua_tg_pt_gp", &b) ||
+			strncmp(b.s, want, strlen(want)) != 0)
+			apply_set(a, lun, "alua_tg_pt_gp", group, "alua_tg_pt_gp_name");
+		strbuf_done(&b);
+	}
+}
+
+static void apply_portal(struct apply *a, struct node *tpg, const json_t *obj)
+{
+	struct node *nps = node_child(tpg, "np"), *np;
+	struct strbuf name;
+
+	strbuf_init(&name);
+	strbuf_printf(&name, "%s:%" JSON_INTEGER_FORMAT, str(obj, "ip_address"), num(obj, "port"));
+	np = nps ? apply_dir(a, nps, name.s) : NULL;
+	strbuf_done(&name);
+	if (!np)
+		return;
+	apply_set_json(a, np, "iser", json_object_get(obj, "iser"), "iser");
+	apply_set_json(a, np, "cxgbit", json_object_get(obj, "offload"), "offload");
+	apply_path_extras(a, np);
+}
+
+static void apply_mapped_lun(struct apply *a, struct node *tpg, struct node *acl, const json_t *obj)
+{
+	const json_t *protect = json_object_get(obj, "write_protect");
+	const char *alias = str(obj, "alias");
+	char name[32], target[32], link[40];
+	struct node *ml, *lun;
+	struct node_link l;
+
+	snprintf(name, sizeof(name), "lun_%" JSON_INTEGER_FORMAT, num(obj, "index"));
+	snprintf(target, sizeof(target), "lun/lun_%" JSON_INTEGER_FORMAT, num(obj, "tpg_lun"));
+	snprintf(link, sizeof(link), "%.15s_link", name);
+	lun = savedump_dir(tpg, target);
+	if (!lun) {
+		struct errmsg err = { 0 };
+
+		errmsg_set(&err, -ENOENT, "%s could not be made, so it cannot be mapped", target);
+		apply_skip(a, "tpg_lun", &err);
+		return;
+	}
+	ml = apply_dir(a, acl, name);
+	if (!ml || !apply_link(a, ml, alias ? alias : link, lun))
+		return;
+	/* Rather not at all than writable by mistake. */
+	if (!apply_set_json(a, ml, "write_protect", protect, "write_protect") &&
+		json_is_true(protect) && node_link_at(ml, 0, &l))
+		tree_unlink(a->t, ml, l.name, NULL);
+}
+
+static void apply_acl(struct apply *a, struct node *tpg, const json_t *obj)
+{
+	struct node *acls = node_child(tpg, "acls"), *acl;
+	const char *tag = str(obj, "tag");
+	json_t *ml;
+	size_t i;
+
+	acl = acls ? apply_dir(a, acls, str(obj, "node_wwn")) : NULL;
+	if (!acl)
+		return;
+	apply_values(a, acl, "attrib", json_object_get(obj, "attributes"), "attributes");
+	apply_path_extras(a, acl);
+	apply_auth(a, node_child(acl, "auth"), obj, false);
+	json_array_foreach (json_object_get(obj, "mapped_luns"), i, ml) {
+		size_t where = apply_enter(a, "/mapped_luns/%zu", i);
+
+		apply_mapped_lun(a, tpg, acl, ml);
+		apply_leave(a, where);
+	}
+	if (tag && *tag)
+		apply_set(a, acl, "tag", tag, "tag");
+}
+
+/* Each of a list of obj. */
+static void apply_list(struct apply *a, struct node *tpg, const json_t *obj, const char *key,
+	void (*one)(struct apply *a, struct node *tpg, const json_t *obj))
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach (json_object_get(obj, key), i, e) {
+		size_t where = apply_enter(a, "/%s/%zu", key, i);
+
+		one(a, tpg, e);
+		apply_leave(a, where);
+	}
+}
+
+static void apply_tpg(struct apply *a, struct node *target, const json_t *obj)
+{
+	char name[32];
+	struct node *tpg;
+
+	snprintf(name, sizeof(name), "tpgt_%" JSON_INTEGER_FORMAT, num(obj, "tag"));
+	tpg = apply_dir(a, target, name);
+	if (!tpg)
+		return;
+	a->unsafe = false;
+	apply_values(a, tpg, "attrib", json_object_get(obj, "attributes"), "attributes");
+	apply_values(a, tpg, "param", json_object_get(obj, "parameters"), "parameters");
+	apply_list(a, tpg, obj, "luns", apply_lun);
+	apply_list(a, tpg, obj, "portals", apply_portal);
+	apply_list(a, tpg, obj, "node_acls", apply_acl);
+	apply_auth(a, node_child(tpg, "auth"), obj, false);
+	apply_path_extras(a, tpg);
+	/*
+	 * rtslib enables before it sets the secrets; the other way round nobody gets in too early.
+	 * And a group that may have become more open than it was meant to be is better closed.
+	 */
+	if (!a->unsafe || !json_is_true(json_object_get(obj, "enable"))) {
+		apply_set_json(a, tpg, "enable", json_object_get(obj, "enable"), "enable");
+	} else {
+		struct errmsg err = { 0 };
+
+		errmsg_set(&err, -EINVAL,
+			"the portal group stays closed, because something that keeps people out "
+			"could not be set (told above): mend it and load again");
+		apply_set(a, tpg, "enable", "0", "enable");
+		apply_skip(a, "enable", &err);
+	}
+}
+
+static void apply_target(struct apply *a, struct node *iscsi, const json_t *obj)
+{
+	struct node *target;
+
+	if (strcmp(str(obj, "fabric"), "iscsi") != 0)
+		return; /* told by saveschema_check() */
+	target = apply_dir(a, iscsi, str(obj, "wwn"));
+	if (!target)
+		return;
+	/* LIO saves cmd_completion_affinity here and does not read it back; it has no meaning. */
+	apply_path_extras(a, target);
+	apply_list(a, target, obj, "tpgs", apply_tpg);
+}
+
+static void apply_fabric(struct apply *a, struct node *iscsi, const json_t *obj)
+{
+	struct node *auth = node_child(iscsi, "discovery_auth");
+
+	if (strcmp(str(obj, "name"), "iscsi") != 0 || !auth)
+		return;
+	apply_auth(a, auth, obj, true);
+	apply_set_json(a, auth, "enforce_discovery_auth",
+		json_object_get(obj, "discovery_enable_auth"), "discovery_enable_auth");
+}
+
+/* Discovery authentication that the configuration does not have: off, without secrets. */
+static void clear_discovery(struct apply *a, struct node *iscsi)
+{
+	struct node *auth = node_child(iscsi, "discovery_auth");
+	json_t *none = json_object(), *f;
+	size_t i;
+
+	json_array_foreach (json_object_get(a->config, "fabric_modules"), i, f) {
+		if (!strcmp(str(f, "name"), "iscsi"))
+			auth = NULL;
+	}
+	if (auth) {
+		apply_set(a, auth, "enforce_discovery_auth", "0", "discovery_enable_auth");
+		apply_auth(a, auth, none, true);
+	}
+	json_decref(none);
+}
+
+int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsigned flags,
+	const struct saveapply_hooks *hooks, struct problems *p)
+{
+	struct apply a = { .t = t,
+		.config = config,
+		.extras = extras,
+		.hooks = hooks,
+		.p = p,
+		.disks = json_object() };
+	struct node *iscsi = node_child(tree_root(t), "iscsi");
+
+	strbuf_init(&a.path);
+	if (flags & SAVEAPPLY_REMOVE_OTHERS)
+		apply_remove_others(&a);
+	apply_disks(&a);
+	if (!iscsi)
+		iscsi = apply_dir(&a, tree_root(t), "iscsi");
+	if (iscsi) {
+		apply_path_extras(&a, iscsi);
+		if (flags & SAVEAPPLY_REMOVE_OTHERS)
+			clear_discovery(&a, iscsi);
+		apply_list(&a, iscsi, config, "fabric_modules", apply_fabric);
+		apply_list(&a, iscsi, config, "targets", apply_target);
+	}
+	strbuf_done(&a.path);
+	if (!a.disks)
+		return -ENOMEM;
+	json_decref(a.disks);
+	return 0;
+}

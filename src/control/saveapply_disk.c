@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * saveapply_disk.c: storage objects of a configuration: HBA, device, the "control" words of each
+ * plugin, enable, serial number, attributes, ALUA groups.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "control/saveapply_priv.h"
+#include "control/savedump.h"
+#include "control/saveschema.h"
+
+static const char *str(const json_t *obj, const char *key)
+{
+	return json_string_value(json_object_get(obj, key));
+}
+
+static bool is_true(const json_t *obj, const char *key)
+{
+	return json_is_true(json_object_get(obj, key));
+}
+
+/* ---- control words --------------------------------------------------------------------------- */
+
+enum word_type { W_TEXT, W_NUMBER, W_PAGES, W_FLAG, W_BOOL };
+
+/* key of the configuration -> word of "control", as rtslib writes them, in its order. */
+static const struct word {
+	const char *plugin, *key, *word;
+	enum word_type type;
+} words[] = {
+	{ "fileio", "dev", "fd_dev_name", W_TEXT },
+	{ "fileio", "size", "fd_dev_size", W_NUMBER },
+	{ "fileio", "write_back", "fd_buffered_io", W_FLAG },
+	{ "fileio", "aio", "fd_async_io", W_FLAG },
+	{ "block", "dev", "udev_path", W_TEXT },
+	{ "block", "readonly", "readonly", W_BOOL },
+	{ "block", "exclusive", "exclusive", W_BOOL },
+	{ "ramdisk", "size", "rd_pages", W_PAGES },
+	{ "ramdisk", "nullio", "rd_nullio", W_FLAG },
+	{ "user", "config", "dev_config", W_TEXT },
+	{ "user", "size", "dev_size", W_NUMBER },
+	{ "user", "hw_max_sectors", "hw_max_sectors", W_NUMBER },
+	{ "user", "control", NULL, W_TEXT },
+};
+
+/* The text of one word; empty: it is not to be written. */
+static void word_text(const struct word *w, const json_t *value, struct strbuf *out)
+{
+	json_int_t n = json_integer_value(value);
+
+	strbuf_reset(out);
+	if (w->type == W_TEXT && json_string_length(value))
+		strbuf_printf(out, "%s%s%s", w->word ? w->word : "", w->word ? "=" : "",
+			json_string_value(value));
+	else if (w->type == W_NUMBER && n > 0)
+		strbuf_printf(out, "%s=%" JSON_INTEGER_FORMAT, w->word, n);
+	else if (w->type == W_PAGES)
+		strbuf_printf(out, "%s=%" JSON_INTEGER_FORMAT, w->word, n / 4096 + (n % 4096 != 0));
+	else if (w->type == W_FLAG && json_is_true(value))
+		strbuf_printf(out, "%s=1", w->word);
+	else if (w->type == W_BOOL && json_is_boolean(value))
+		strbuf_printf(out, "%s=%d", w->word, json_is_true(value));
+}
+
+/* False: told. */
+static bool write_words(struct apply *a, struct node *disk, const char *plugin, const json_t *obj)
+{
+	struct errmsg err = { 0 };
+	struct strbuf text;
+	int r = 0;
+
+	strbuf_init(&text);
+	for (size_t i = 0; !r && i < sizeof(words) / sizeof(words[0]); i++) {
+		const json_t *value = json_object_get(obj, words[i].key);
+
+		if (strcmp(words[i].plugin, plugin) != 0)
+			continue;
+		if (words[i].type == W_TEXT && words[i].word && json_is_string(value) &&
+			strpbrk(json_string_value(value), ",\n"))
+			r = errmsg_set(&err, -EINVAL,
+				"\"%s\": commas and line ends are not possible",
+				json_string_value(value));
+		word_text(&words[i], value, &text);
+		if (!r && text.len)
+			r = tree_set(a->t, disk, "control", text.s, &err);
+		if (r)
+			apply_skip(a, words[i].key, &err);
+	}
+	strbuf_done(&text);
+	return !r;
+}
+
+/* ---- one storage object ---------------------------------------------------------------------- */
+
+bool apply_disk_fits(struct apply *a, struct node *disk, const json_t *obj)
+{
+	static const char *const keys[] = { "dev", "write_back", "readonly", "aio", "nullio",
+		"config" };
+	json_t *is = savedump_disk(a->t, disk);
+	bool fits = is;
+
+	for (size_t i = 0; fits && i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const json_t *x = json_object_get(is, keys[i]), *y = json_object_get(obj, keys[i]);
+
+		if (json_is_string(x) && json_is_string(y))
+			fits = json_equal(x, y);
+		else if (json_is_boolean(x) && json_is_boolean(y))
+			fits = json_equal(x, y);
+	}
+	/* The size of a RAM disk is what it is made of; those of files follow "resize". */
+	if (fits && !strcmp(str(obj, "plugin"), "ramdisk"))
+		fits = (json_integer_value(json_object_get(is, "size")) + 4095) / 4096 ==
+		       (json_integer_value(json_object_get(obj, "size")) + 4095) / 4096;
+	json_decref(is);
+	return fits;
+}
+
+/* Make the HBA and the device; NULL: told. */
+static struct node *make_disk(struct apply *a, const char *hba, const char *name)
+{
+	struct node *core = node_child(tree_root(a->t), "core"), *h, *disk;
+	char index[64];
+
+	do
+		snprintf(index, sizeof(index), "%s_%u", hba, a->next_hba++);
+	while (core && node_child(core, index));
+	h = core ? apply_dir(a, core, index) : NULL;
+	if (!h)
+		return NULL;
+	disk = apply_dir(a, h, name);
+	if (!disk)
+		tree_rmdir(a->t, h, NULL);
+	return disk;
+}
+
+static void unmake_disk(struct apply *a, struct node *disk)
+{
+	struct node *hba = node_parent(disk);
+
+	if (!tree_rmdir(a->t, disk, NULL))
+		tree_rmdir(a->t, hba, NULL);
+}
+
+/* Open it; if that fails the daemon may keep it pending. False: told. */
+static bool enable_disk(struct apply *a, struct node *disk)
+{
+	struct errmsg err = { 0 };
+	int r = tree_set(a->t, disk, "enable", "1", &err);
+
+	if (!r)
+		return true;
+	if (a->hooks && a->hooks->disk_pending &&
+		!a->hooks->disk_pending(a->hooks->arg, disk, r, &err)) {
+		problem_add(a->p, PROBLEM_NOTE, a->path.s,
+			"its disk is not there (%s): its LUNs answer NOT READY until it comes",
+			err.text);
+		return true;
+	}
+	apply_skip(a, NULL, &err);
+	return false;
+}
+
+/* A device from nothing. NULL: told. */
+static struct node *new_disk(struct apply *a, const json_t *obj)
+{
+	const char *plugin = str(obj, "plugin"), *dev = str(obj, "dev"), *wwn = str(obj, "wwn");
+	struct node *disk = make_disk(a, saveschema_hba(plugin), str(obj, "name"));
+
+	if (!disk)
+		return NULL;
+	/* rtslib says it twice, and before the disk is opened. */
+	if (is_true(obj, "write_back") && !strcmp(plugin, "fileio"))
+		apply_set(a, disk, "attrib/emulate_write_cache", "1", "write_back");
+	if (!write_words(a, disk, plugin, obj) ||
+		(dev && !apply_set(a, disk, "udev_path", dev, "dev")) || !enable_disk(a, disk)) {
+		unmake_disk(a, disk);
+		return NULL;
+	}
+	if (wwn && *wwn)
+		apply_set(a, disk, "wwn/vpd_unit_serial", wwn, "wwn");
+	return disk;
+}
+
+static void apply_alua_group(struct apply *a, struct node *disk, const json_t *obj)
+{
+	struct node *alua = node_child(disk, "alua"), *g;
+	const char *name = str(obj, "name");
+	bool is_default = !strcmp(name, "default_tg_pt_gp");
+	json_t *rest;
+
+	if (!alua && is_default && !json_integer_value(json_object_get(obj, "alua_access_state")))
+		return; /* what is so without ALUA too */
+	if (!alua) {
+		struct errmsg err = { 0 };
+
+		errmsg_set(&err, -ENOENT, "ALUA groups are not served by this version");
+		apply_skip(a, NULL, &err);
+		return;
+	}
+	g = apply_dir(a, alua, name);
+	if (!g)
+		return;
+	if (!is_default)
+		apply_set_json(
+			a, g, "tg_pt_gp_id", json_object_get(obj, "tg_pt_gp_id"), "tg_pt_gp_id");
+	rest = json_copy((json_t *)obj);
+	json_object_del(rest, "name");
+	json_object_del(rest, "tg_pt_gp_id");
+	/* Tells how the state came about; writing it is not needed to have it. */
+	json_object_del(rest, "alua_access_status");
+	/* The type is shown in words: compare numbers to know whether it changes. */
+	if (json_integer_value(json_object_get(rest, "alua_access_type")) == 3 && is_default)
+		json_object_del(rest, "alua_access_type");
+	apply_values(a, g, "", rest, "");
+	json_decref(rest);
+}
+
+static void apply_disk(struct apply *a, const json_t *obj)
+{
+	struct strbuf key, path;
+	struct node *disk;
+	json_t *g;
+	size_t i;
+
+	strbuf_init(&key);
+	strbuf_init(&path);
+	strbuf_printf(&key, "/backstores/%s/%s", str(obj, "plugin"), str(obj, "name"));
+	disk = tree_lookup(
+		a->t, json_string_value(json_object_get(json_object_get(a->disks, key.s), "path"))
+			      ?: "/nothing there");
+	if (!disk)
+		disk = new_disk(a, obj);
+	else if (!apply_disk_fits(a, disk, obj))
+		problem_add(a->p, PROBLEM_SKIPPED, a->path.s,
+			"the running one has another disk or mode and is left as it is: remove it "
+			"first");
+	if (disk) {
+		node_path(disk, &path);
+		json_object_set_new(a->disks, key.s, json_pack("{s:s}", "path", path.s));
+		apply_extras(a, disk, key.s);
+		apply_values(a, disk, "attrib", json_object_get(obj, "attributes"), "attributes");
+		json_array_foreach (json_object_get(obj, "alua_tpgs"), i, g) {
+			size_t where = apply_enter(a, "/alua_tpgs/%zu", i);
+
+			apply_alua_group(a, disk, g);
+			apply_leave(a, where);
+		}
+	}
+	strbuf_done(&key);
+	strbuf_done(&path);
+}
+
+/* Storage objects that are there already. */
+static void find_disks(struct apply *a)
+{
+	struct node *core = node_child(tree_root(a->t), "core"), *hba, *d;
+	struct strbuf key, path;
+
+	strbuf_init(&key);
+	strbuf_init(&path);
+	for (hba = core ? node_first_child(core) : NULL; hba; hba = node_next_child(core, hba)) {
+		for (d = node_first_child(hba); d; d = node_next_child(hba, d)) {
+			strbuf_reset(&key);
+			strbuf_reset(&path);
+			node_path(d, &path);
+			if (savedump_disk_key(d, &key))
+				json_object_set_new(
+					a->disks, key.s, json_pack("{s:s}", "path", path.s));
+		}
+	}
+	strbuf_done(&key);
+	strbuf_done(&path);
+}
+
+void apply_disks(struct apply *a)
+{
+	json_t *obj;
+	size_t i;
+
+	find_disks(a);
+	json_array_foreach (json_object_get(a->config, "storage_objects"), i, obj) {
+		size_t where = apply_enter(a, "/storage_objects/%zu", i);
+
+		if (strcmp(str(obj, "plugin"), "pscsi") != 0)
+			apply_disk(a, obj);
+		apply_leave(a, where);
+	}
+}

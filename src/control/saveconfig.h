@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * saveconfig.h: the saved configuration: LIO's saveconfig.json, and beside it, in the directory
+ * "<file>.ulio", the last good generations of it, each with a checksum and with what LIO's schema
+ * has no place for. Control thread; all file operations go through the loops' seam.
+ *
+ * Writing: first a new generation, then the file, each so that a power cut leaves the old or the new
+ * one. Reading: a file that ulio wrote, or that others changed and that is valid, is taken; else the
+ * newest good generation is, and this is said loudly.
+ */
+#ifndef ULIO_CONTROL_SAVECONFIG_H
+#define ULIO_CONTROL_SAVECONFIG_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "control/problems.h"
+#include "control/saveapply.h"
+#include "loop/loop.h"
+
+struct control;
+struct saveconfig;
+
+/* file and tree are borrowed; hooks may be NULL. 0 or -ENOMEM. */
+int saveconfig_new(struct loops *loops, struct tree *tree, const char *file,
+	const struct saveapply_hooks *hooks, struct saveconfig **ret);
+/* Saves nothing. Returns NULL. */
+struct saveconfig *saveconfig_free(struct saveconfig *s);
+
+/*
+ * Bring the tree to the saved configuration. remove_others: also take away what it does not have
+ * (a reload); else only add and change (at start). Problems say what was left out and why.
+ * 0; -ENOENT: there is neither file nor generation, the tree is as it was; -EINVAL: the file
+ * cannot be used and no generation either, the tree is as it was.
+ */
+int saveconfig_load(
+	struct saveconfig *s, bool remove_others, struct problems *p, struct errmsg *err);
+
+/*
+ * Write the running configuration. -EBUSY: the last load left something out, which saving would lose:
+ * mend that, or force. 0 or -errno.
+ */
+int saveconfig_save(struct saveconfig *s, bool force, struct errmsg *err);
+
+/* File, generation, where the running configuration came from, whether it has changed since. */
+json_t *saveconfig_status(struct saveconfig *s);
+
+/* The methods save, reload, config.status; 0 or as control_add_methods(). */
+int saveconfig_add_methods(struct saveconfig *s, struct control *c);
+
+/*
+ * Check the file alone, without touching anything: the text, its structure. 0, or -EINVAL with
+ * problems, or the -errno of reading it.
+ *	ret_config	(may be NULL) the configuration when it is good enough to be applied
+ */
+int saveconfig_check(
+	struct loops *loops, const char *file, struct problems *p, json_t **ret_config);
+
+#endif
