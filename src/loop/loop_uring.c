@@ -161,7 +161,7 @@ static int probe_ops(struct io_uring *ring, struct errmsg *err)
 
 int uring_probe(struct errmsg *err, char *ret_features, size_t n)
 {
-	struct io_uring_buf_ring *bufs;
+	struct io_uring_buf_ring *bufs = NULL;
 	struct io_uring ring;
 	unsigned setup;
 	int ret = ring_make(&ring, 8, &setup);
