@@ -21,6 +21,7 @@ import time
 import xml.etree.ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+NOTES_MAX = 25  # failures of a step that are shown
 LOGS = os.path.join(ROOT, ".run", "test")
 PYTHON = sys.executable
 JOBS = str(os.cpu_count() or 1)
@@ -250,13 +251,19 @@ def step_fuzz(name):
 
 # --- pytest
 
+def reason(text):
+    """What pytest says of a failure, without the source around it."""
+    said = [line for line in text.split("\n") if line.startswith("E ")]
+    return "\n".join(said[-15:]) if said else tail(text, 15)
+
+
 def tally_of_junit(path):
     tally = Tally()
     for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
         name = f"{case.get('classname')}::{case.get('name')}"
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         if bad is not None:
-            tally.add(Tally.one(False, f"{name}: {tail(bad.text or bad.get('message', ''), 15)}"))
+            tally.add(Tally.one(False, f"{name}:\n{reason(bad.text or bad.get('message', ''))}"))
         elif case.find("skipped") is not None:
             tally.add(Tally(skipped=1))
         else:
@@ -277,17 +284,15 @@ def pytests(name, folder, seconds, env=None):
     return tally
 
 
-def daemon_tests(folder, seconds):
-    @needs("build-asan")
+def daemon_tests(directory, folder, seconds):
+    """Tests with the daemon of a build directory."""
+    @needs(directory)
     def step(name):
-        return pytests(name, folder, seconds, {"ULIO_BUILD": os.path.join(ROOT, "build-asan")})
+        path = os.path.join(ROOT, directory)
+        if not os.path.exists(os.path.join(path, "src", "daemon", "uliod")):
+            return Tally.one(False, f"not run, {directory} holds no uliod")
+        return pytests(name, folder, seconds, {"ULIO_BUILD": path})
     return step
-
-
-def step_vm(name):
-    if not build("build-release"):
-        return Tally.one(False, "not run, build-release does not build")
-    return pytests(name, "tests/vm", 3600, {"ULIO_BUILD": os.path.join(ROOT, "build-release")})
 
 
 # name, function, part of `make test`
@@ -305,10 +310,10 @@ STEPS = [
     ("tsan", step_tsan, True),
     ("build-release", step_build("build-release"), True),
     ("lint", step_lint, True),
-    ("wire", daemon_tests("tests/wire", 400), True),
-    ("e2e", daemon_tests("tests/e2e", 500), True),
-    ("interop", daemon_tests("tests/interop", 600), True),
-    ("vm", step_vm, False),
+    ("wire", daemon_tests("build-asan", "tests/wire", 400), True),
+    ("e2e", daemon_tests("build-asan", "tests/e2e", 500), True),
+    ("interop", daemon_tests("build-asan", "tests/interop", 600), True),
+    ("vm", daemon_tests("build-release", "tests/vm", 3600), False),
 ]
 
 
@@ -345,8 +350,10 @@ def main():
         started = time.monotonic()
         tally = func(name)
         total.add(tally)
-        for note in tally.notes:
+        for note in tally.notes[:NOTES_MAX]:
             print(f"--- {name}: {note}")
+        if len(tally.notes) > NOTES_MAX:
+            print(f"--- {name}: {len(tally.notes) - NOTES_MAX} more failures, see .run/test/{name}.*")
         print(f"{name}: {tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped "
               f"({time.monotonic() - started:.0f} s)", flush=True)
     if total.passed == 0 and total.failed == 0:
