@@ -255,8 +255,7 @@ struct keys_nego {
 	uint64_t agreed; /* rows whose negotiation is complete */
 	uint64_t offered; /* rows that we originated and that await the peer's answer */
 	bool declared; /* our own declarations are out */
-	const char *
-		send_targets; /* value of SendTargets in this step, or NULL; points into the pairs */
+	const char *send_targets; /* its value in this step, or NULL; points into the pairs */
 };
 
 /*

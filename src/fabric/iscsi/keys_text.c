@@ -137,11 +137,12 @@ static bool label_valid(const char *s, size_t len)
 
 int keys_parse(struct keys_text *t, struct keys_pairs *ret, struct keys_fault *f)
 {
-	char *p = t->data, *end = t->data + t->len;
+	char *p = t->data, *end;
 
 	ret->n = 0;
-	if (t->len == 0)
+	if (t->len == 0) /* there may be no memory to point into */
 		return 0;
+	end = p + t->len;
 	if (end[-1] != '\0') {
 		keys_fault_set(f, "text does not end in NUL");
 		return -EPROTO;

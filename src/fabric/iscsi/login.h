@@ -32,8 +32,8 @@ struct login_id {
 /*
  * What the answers of login_ops are put into; zeroed before, copied after, wiped with the login.
  * keys.auth_method decides on authentication: CHAP alone demands it, None alone forgoes it, both
- * leave the choice to the initiator (the first of its list that is allowed; only None while chap has
- * no userid and password).
+ * leave the choice to the initiator (the first of its list that is allowed; only None while chap
+ * has no userid and password).
  */
 struct login_grant {
 	struct keys_config keys; /* begins as keys_config_init() */
