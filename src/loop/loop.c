@@ -17,15 +17,6 @@
 
 /* ---- operations --------------------------------------------------------------------------- */
 
-uint64_t iov_bytes(const struct iovec *iov, unsigned niov)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < niov; i++)
-		n += iov[i].iov_len;
-	return n;
-}
-
 void msg_advance(struct msghdr *msg, size_t n)
 {
 	while (msg->msg_iovlen && n >= msg->msg_iov->iov_len) {

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/iov.h"
 #include "loop/loop_priv.h"
 
 enum slot_flag {
@@ -194,7 +195,7 @@ static void try_recv(struct loop *loop, struct loop_op *op)
 	struct op_priv *p = op_priv(op);
 
 	for (;;) {
-		uint64_t room = iov_bytes(p->msg.msg_iov, (unsigned)p->msg.msg_iovlen);
+		uint64_t room = iov_bytes(p->msg.msg_iov, p->msg.msg_iovlen);
 		ssize_t n = recvmsg(p->fd, &p->msg, MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)

@@ -257,8 +257,6 @@ void loop_awake(struct loop *loop);
 bool accept_passes(int res);
 bool accept_starved(int res);
 
-/* Bytes that an iovec array covers. */
-uint64_t iov_bytes(const struct iovec *iov, unsigned niov);
 /* Take n bytes off the front of a message. */
 void msg_advance(struct msghdr *msg, size_t n);
 
