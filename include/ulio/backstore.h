@@ -5,8 +5,8 @@
  * with uliod use this interface, and so do plugins, which are shared objects:
  *
  *	#include <ulio/backstore.h>
- *	static const struct ulio_backstore_ops my_ops = { ULIO_BACKSTORE_HEADER, .kind = "my", ... };
- *	ULIO_BACKSTORE_PLUGIN(my_ops)
+ *	static const struct ulio_backstore_ops ops = { ULIO_BACKSTORE_HEADER, .kind = "my", ... };
+ *	ULIO_BACKSTORE_PLUGIN(ops)
  *
  * Rules, for all of it:
  *

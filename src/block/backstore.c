@@ -434,6 +434,7 @@ int backstore_resize(struct backstore *bs, uint64_t size_bytes, struct errmsg *e
 {
 	char why[BACKSTORE_ERR_MAX] = "";
 	struct errmsg ours;
+	uint64_t old_bytes;
 	int r;
 
 	if (!err)
@@ -444,7 +445,15 @@ int backstore_resize(struct backstore *bs, uint64_t size_bytes, struct errmsg *e
 	if (size_bytes % bs->block_bytes || size_bytes > BACKSTORE_SIZE_MAX)
 		return errmsg_set(err, -EINVAL, "%s: size %llu: must be a multiple of %u", bs->name,
 			(unsigned long long)size_bytes, bs->block_bytes);
+	/* What is to be cut off is out of reach before it goes. */
+	old_bytes = atomic_load(&bs->size_bytes);
+	if (size_bytes && size_bytes < old_bytes) {
+		atomic_store(&bs->size_bytes, size_bytes);
+		loops_barrier(bs->loops, NULL, NULL);
+	}
 	r = bs->kind.ops.resize(bs->handle, size_bytes, why, sizeof(why));
+	if (r != 0)
+		atomic_store(&bs->size_bytes, old_bytes);
 	return control_done(bs, r, why, err);
 }
 
@@ -513,6 +522,11 @@ const char *backstore_kind_name(const struct backstore *bs)
 struct backstore *backstore_below(struct backstore *bs)
 {
 	return bs->below;
+}
+
+void *backstore_handle(struct backstore *bs, const char *kind)
+{
+	return bs->kind.internal && strcmp(bs->kind.ops.kind, kind) == 0 ? bs->handle : NULL;
 }
 
 struct loops *backstore_loops(const struct backstore *bs)

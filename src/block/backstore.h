@@ -4,7 +4,8 @@
  * request passes. The border checks both sides: our own promises by assertion, a backstore's
  * answers by turning nonsense into an I/O error of that one request.
  *
- * A backstore that does not answer holds only its own request: backstore_stuck() tells, nothing waits.
+ * A backstore that does not answer holds only its own request: backstore_stuck() tells, nothing
+ * waits.
  */
 #ifndef ULIO_BLOCK_BACKSTORE_H
 #define ULIO_BLOCK_BACKSTORE_H
@@ -18,8 +19,8 @@
 struct backstore;
 
 /*
- * Kinds of a process. The internal ones are registered by the daemon's wiring; plugins are loaded by
- * path. Control thread.
+ * Kinds of a process. The internal ones are registered by the daemon's wiring; plugins are loaded
+ * by path. Control thread.
  */
 struct backstore_registry;
 struct backstore_registry *backstore_registry_new(struct loops *loops);
@@ -28,6 +29,11 @@ struct backstore_registry *backstore_registry_new(struct loops *loops);
  * backstore_close()) keep what they need. Returns NULL.
  */
 struct backstore_registry *backstore_registry_free(struct backstore_registry *reg);
+/*
+ * Wait until every backstore that backstore_close() gave up has closed itself: 0 or -ETIMEDOUT.
+ * Before loops_free(), which must not be called while one may still do so. Control thread.
+ */
+int backstore_registry_settle(struct backstore_registry *reg, uint64_t timeout_ns);
 /* 0, -EEXIST, -ENOSPC (too many kinds), or -EINVAL if size, abi or the callbacks do not fit. */
 int backstore_register(
 	struct backstore_registry *reg, const struct ulio_backstore_ops *ops, struct errmsg *err);
@@ -43,9 +49,9 @@ const struct ulio_backstore_ops *backstore_kind_at(struct backstore_registry *re
 bool backstore_kind_is_filter(struct backstore_registry *reg, const char *kind);
 
 /*
- * Internal backstores need the loops too: what they get in place of the plugin's void. They may lend
- * and take pages, find their struct bio by bio_of(), and must not answer twice (it is found out, as
- * with all).
+ * Internal backstores need the loops too: what they get in place of the plugin's void. They may
+ * lend and take pages, find their struct bio by bio_of(), and must not answer twice (it is found
+ * out, as with all).
  */
 struct backstore_internal_ops {
 	struct ulio_backstore_ops ops;
@@ -59,17 +65,17 @@ int backstore_register_internal(
 
 /*
  * Open a backstore: kind and settings. below: what a filter is stacked on (its reference passes to
- * the new one, on success), else NULL. Unknown keys, missing required ones and bad values are refused
- * with a sentence in *err. Control thread, may block.
+ * the new one, on success), else NULL. Unknown keys, missing required ones and bad values are
+ * refused with a sentence in *err. Control thread, may block.
  */
 int backstore_open(struct backstore_registry *reg, const char *kind, const char *name,
 	const struct ulio_param *params, unsigned nparams, struct backstore *below,
 	struct backstore **ret, struct errmsg *err);
 /*
  * Close it and what is below. Nobody may submit any more. Asks for the early end of all requests
- * under way, waits (bounded by timeout_ns) until each bio was given back by bio_free(), then closes.
- * -EBUSY if some did not come back: the backstore is then left to itself, and freed when they do
- * (they can do no harm: their memory is kept). bs may be NULL. Control thread.
+ * under way, waits (bounded by timeout_ns) until each bio was given back by bio_free(), then
+ * closes. -EBUSY if some did not come back: the backstore is then left to itself, and freed when
+ * they do (they can do no harm: their memory is kept). bs may be NULL. Control thread.
  */
 int backstore_close(struct backstore *bs, uint64_t timeout_ns);
 
@@ -86,8 +92,8 @@ int backstore_open_spec(struct backstore_registry *reg, const char *name, const 
  * length and iov fit the backstore's block length and each other. A range beyond the end fails with
  * -EIO (the disk may have been made smaller meanwhile), a write to a read-only disk with -EROFS, an
  * operation that info does not offer with -EOPNOTSUPP, except that ZERO always works: where the
- * backstore lacks it, zeroes are written. bio->done runs later on the same loop, never from inside of
- * this call.
+ * backstore lacks it, zeroes are written. bio->done runs later on the same loop, never from inside
+ * of this call.
  */
 void backstore_submit(struct backstore *bs, struct loop *loop, struct bio *bio);
 /* Ask to complete bio early; it may be complete already. Loop: the one that submitted it. */
@@ -101,9 +107,9 @@ const char *backstore_kind_name(const struct backstore *bs);
 int backstore_map(struct backstore *bs, uint64_t off_bytes, uint64_t len_bytes,
 	struct ulio_extent *ret, uint32_t max);
 /*
- * Control thread, blocks. size 0: take over the size that the medium has now. 0 or -errno with *err.
- * Runs the change callback if the size changed. Make the logical unit smaller before its backstore,
- * and larger after it.
+ * Control thread, blocks. size 0: take over the size that the medium has now. 0 or -errno with
+ * *err. Runs the change callback if the size changed. Make the logical unit smaller before its
+ * backstore, and larger after it.
  */
 int backstore_resize(struct backstore *bs, uint64_t size_bytes, struct errmsg *err);
 /* Change settings that are ULIO_PARAM_LIVE. Control thread, may block. */
@@ -125,6 +131,8 @@ void backstore_get_load(struct backstore *bs, uint64_t now_ns, struct backstore_
 bool backstore_stuck(struct backstore *bs, uint64_t now_ns, uint64_t limit_ns);
 /* The backstore below a filter, else NULL. */
 struct backstore *backstore_below(struct backstore *bs);
+/* What open() of this kind returned, NULL if bs is of another: for the module of that kind only. */
+void *backstore_handle(struct backstore *bs, const char *kind);
 struct loops *backstore_loops(const struct backstore *bs);
 
 #endif

@@ -79,6 +79,9 @@ const struct backstore_kind *registry_find(struct backstore_registry *reg, const
 struct loops *registry_loops(const struct backstore_registry *reg);
 void registry_ref(struct backstore_registry *reg);
 void registry_unref(struct backstore_registry *reg); /* any thread; the last one frees it */
+/* A backstore was given up, and has closed itself (on a loop). Any thread. */
+void registry_orphan_add(struct backstore_registry *reg);
+void registry_orphan_gone(struct backstore_registry *reg);
 /* The run of zeroes of a loop, for zero.c. */
 struct zero_run {
 	alignas(64) const void *pages; /* NULL until it is asked for */

@@ -2,10 +2,10 @@
 /*
  * bio.h: one block request on its way through the block layer.
  *
- * The engine embeds nothing of this: it takes a struct bio from bio_new(), fills it, submits it with
- * backstore_submit() on a loop, and its done function runs on that same loop, whichever thread the
- * backstore answered from. In done, bio->b.result is 0 or -errno; nothing between: what was
- * transferred in part counts as failed.
+ * The engine embeds nothing of this: it takes a struct bio from bio_new(), fills it, submits it
+ * with backstore_submit() on a loop, and its done function runs on that same loop, whichever
+ * thread the backstore answered from. In done, bio->b.result is 0 or -errno; nothing between: what
+ * was transferred in part counts as failed.
  *
  * Whose memory the data lie in:
  *
@@ -65,8 +65,8 @@ struct bio {
 };
 
 /*
- * Take a request for bs from the loop's stock; b.size is set, the rest of b, done and owner are zero.
- * NULL: no memory. Loop: the one that will submit it.
+ * Take a request for bs from the loop's stock; b.size is set, the rest of b, done and owner are
+ * zero. NULL: no memory. Loop: the one that will submit it.
  */
 struct bio *bio_new(struct backstore *bs, struct loop *loop);
 /*

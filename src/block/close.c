@@ -2,8 +2,8 @@
 /*
  * close.c: the end of a backstore. It is closed when every bio that was taken of it has been given
  * back. If that takes too long the control thread gives up; the backstore then closes itself when
- * the last bio comes back: barrier over all loops (which may still be in a callback that came from it),
- * then close on a worker thread, where it may block.
+ * the last bio comes back: barrier over all loops (which may still be in a callback that came from
+ * it), then close on a worker thread, where it may block.
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,6 +15,7 @@
 /* What frees a backstore that was given up. Not part of it: the loop uses op after it is gone. */
 struct orphan {
 	struct backstore *bs;
+	struct backstore_registry *reg; /* counted there */
 	struct loop *loop; /* where the last bio came back */
 	struct loop_barrier barrier;
 	struct loop_op op;
@@ -53,7 +54,11 @@ static int orphan_work(void *arg)
 
 static void orphan_done(struct loop_op *op, int res)
 {
-	free(container_of(op, struct orphan, op));
+	struct orphan *o = container_of(op, struct orphan, op);
+	struct backstore_registry *reg = o->reg;
+
+	free(o);
+	registry_orphan_gone(reg);
 }
 
 static void orphan_alone(struct loop_barrier *b)
@@ -73,6 +78,7 @@ static void orphan_start(struct backstore *bs, struct loop *loop)
 		return;
 	bs->orphan = NULL;
 	o->bs = bs;
+	o->reg = bs->reg;
 	o->loop = loop;
 	o->barrier.done = orphan_alone;
 	if (loop_barrier_start(loop, &o->barrier) < 0)
@@ -105,16 +111,14 @@ static void drain_on_loop(struct loop *loop, void *arg)
 		backstore_slot_drained(bs, loop);
 }
 
-static void nothing_on_loop(struct loop *loop, void *arg)
-{
-}
-
 int backstore_close(struct backstore *bs, uint64_t timeout_ns)
 {
+	struct backstore_registry *reg;
 	int waiting = CLOSE_WAITING;
 
 	if (!bs)
 		return 0;
+	reg = bs->reg;
 	bs->orphan = calloc(1, sizeof(*bs->orphan));
 	atomic_store(&bs->undrained, bs->nslots);
 	atomic_store(&bs->close_state, CLOSE_WAITING);
@@ -124,13 +128,15 @@ int backstore_close(struct backstore *bs, uint64_t timeout_ns)
 		/* From a successful exchange on it may be gone at any moment. */
 		log_obj(LOG_LEVEL_ERROR, "block", bs->name,
 			"requests under way did not come back in time: not waiting any more");
+		registry_orphan_add(reg);
 		if (atomic_compare_exchange_strong(&bs->close_state, &waiting, CLOSE_GAVE_UP))
 			return -EBUSY;
+		registry_orphan_gone(reg);
 		while (loop_event_wait(&bs->drained, UINT64_C(1000000000)) < 0)
 			; /* about to be signalled */
 	}
 	/* Whoever gave back the last bio has left this backstore's callbacks. */
-	loops_barrier(bs->loops, nothing_on_loop, NULL);
+	loops_barrier(bs->loops, NULL, NULL);
 	backstore_destroy(bs);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * params.h: settings of backstores ("size=10G"): checked against the backstore's table of what there
- * is, and read back by the backstores that come with ulio. All functions: any thread.
+ * params.h: settings of backstores ("size=10G"): checked against the backstore's table of what
+ * there is, and read back by the backstores that come with ulio. All functions: any thread.
  */
 #ifndef ULIO_BLOCK_PARAMS_H
 #define ULIO_BLOCK_PARAMS_H

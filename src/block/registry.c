@@ -19,7 +19,9 @@ struct backstore_registry {
 	void *plugins[BACKSTORE_KINDS_MAX]; /* dlopen() handles, beside kinds */
 	unsigned nloops;
 	struct zero_run *zero_runs; /* one per loop */
-	_Atomic unsigned refs; /* the maker's and one per backstore */
+	_Atomic unsigned refs; /* the maker's, and one per backstore and orphan */
+	_Atomic unsigned norphans;
+	struct loop_event settled; /* signalled when the last orphan is gone */
 };
 
 struct backstore_registry *backstore_registry_new(struct loops *loops)
@@ -31,6 +33,7 @@ struct backstore_registry *backstore_registry_new(struct loops *loops)
 	reg->loops = loops;
 	reg->nloops = loops_count(loops);
 	atomic_init(&reg->refs, 1);
+	loop_event_init(&reg->settled, loops);
 	reg->zero_runs =
 		aligned_alloc(alignof(struct zero_run), reg->nloops * sizeof(*reg->zero_runs));
 	if (!reg->zero_runs) {
@@ -72,6 +75,27 @@ struct backstore_registry *backstore_registry_free(struct backstore_registry *re
 	return NULL;
 }
 
+void registry_orphan_add(struct backstore_registry *reg)
+{
+	registry_ref(reg);
+	atomic_fetch_add(&reg->norphans, 1);
+}
+
+void registry_orphan_gone(struct backstore_registry *reg)
+{
+	if (atomic_fetch_sub(&reg->norphans, 1) == 1)
+		loop_event_signal(&reg->settled);
+	registry_unref(reg);
+}
+
+int backstore_registry_settle(struct backstore_registry *reg, uint64_t timeout_ns)
+{
+	atomic_store(&reg->settled.set, false);
+	if (atomic_load(&reg->norphans) == 0)
+		return 0;
+	return loop_event_wait(&reg->settled, timeout_ns);
+}
+
 struct loops *registry_loops(const struct backstore_registry *reg)
 {
 	return reg->loops;
@@ -99,8 +123,8 @@ static bool kind_name_ok(const char *s)
 }
 
 /*
- * Copy what a maker of some version gave: a shorter struct is filled up with zeroes; of a longer one,
- * made for a later version, what is beyond ours must be unused.
+ * Copy what a maker of some version gave: a shorter struct is filled up with zeroes; of a longer
+ * one, made for a later version, what is beyond ours must be unused.
  */
 static int ops_take(
 	struct ulio_backstore_ops *dst, const struct ulio_backstore_ops *src, struct errmsg *err)

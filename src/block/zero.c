@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * zero.c: runs of zeroes (zero.h), and ZERO for backstores that have none: a series of WRITEs of such
- * runs, one after the other.
+ * zero.c: runs of zeroes (zero.h), and ZERO for backstores that have none: a series of WRITEs of
+ * such runs, one after the other.
  */
 #include "block/zero.h"
 
