@@ -67,8 +67,9 @@ def may_include(src, dst):
     if us == ud:
         return True
     if layer == target:
-        # a module may use what all of its layer share, never another module
-        return layer in SPLIT and "/" not in ud
+        # a module may use what all of its layer share, never another module; the layer's own
+        # files, which belong to no module, may name them all (the table of backstores)
+        return layer in SPLIT and ("/" not in ud or us == layer)
     return target in MAY[layer]
 
 
