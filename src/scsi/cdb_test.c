@@ -110,6 +110,67 @@ static void test_list_length(void **state)
 	assert_int_equal(n, 77);
 }
 
+/* Every row: with byte i of the CDB holding 10h + i, the field's place shows in its value. */
+static void test_list_length_places(void **state)
+{
+	static const struct {
+		uint8_t op;
+		uint32_t value;
+	} rows[] = {
+		{ OP_REQUEST_SENSE, 0x14 },
+		{ OP_INQUIRY, 0x1314 },
+		{ OP_MODE_SELECT_6, 0x14 },
+		{ OP_MODE_SENSE_6, 0x14 },
+		{ OP_RECEIVE_DIAGNOSTIC_RESULTS, 0x1314 },
+		{ OP_SEND_DIAGNOSTIC, 0x1314 },
+		{ OP_READ_FORMAT_CAPACITIES, 0x1718 },
+		{ OP_READ_DEFECT_DATA_10, 0x1718 },
+		{ OP_WRITE_BUFFER, 0x161718 },
+		{ OP_READ_BUFFER, 0x161718 },
+		{ OP_UNMAP, 0x1718 },
+		{ OP_READ_TOC, 0x1718 },
+		{ OP_GET_CONFIGURATION, 0x1718 },
+		{ OP_SANITIZE, 0x1718 },
+		{ OP_GET_EVENT_STATUS_NOTIFICATION, 0x1718 },
+		{ OP_LOG_SELECT, 0x1718 },
+		{ OP_LOG_SENSE, 0x1718 },
+		{ OP_READ_DISC_INFORMATION, 0x1718 },
+		{ OP_MODE_SELECT_10, 0x1718 },
+		{ OP_MODE_SENSE_10, 0x1718 },
+		{ OP_PERSISTENT_RESERVE_IN, 0x1718 },
+		{ OP_PERSISTENT_RESERVE_OUT, 0x15161718 },
+		{ OP_THIRD_PARTY_COPY_OUT, 0x1a1b1c1d },
+		{ OP_THIRD_PARTY_COPY_IN, 0x1a1b1c1d },
+		{ OP_READ_ATTRIBUTE, 0x1a1b1c1d },
+		{ OP_WRITE_ATTRIBUTE, 0x1a1b1c1d },
+		{ OP_SERVICE_ACTION_IN_16, 0x1a1b1c1d },
+		{ OP_REPORT_LUNS, 0x16171819 },
+		{ OP_SECURITY_PROTOCOL_IN, 0x16171819 },
+		{ OP_MAINTENANCE_IN, 0x16171819 },
+		{ OP_MAINTENANCE_OUT, 0x16171819 },
+		{ OP_READ_DISC_STRUCTURE, 0x1819 },
+		{ OP_SECURITY_PROTOCOL_OUT, 0x16171819 },
+		{ OP_READ_DEFECT_DATA_12, 0x16171819 },
+		{ OP_MECHANISM_STATUS, 0x1819 },
+	};
+	uint8_t cdb[16];
+	uint32_t n;
+	size_t known = 0;
+
+	for (size_t i = 0; i < sizeof(cdb); i++)
+		cdb[i] = (uint8_t)(0x10 + i);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cdb[0] = rows[i].op;
+		assert_true(cdb_list_length(cdb, sizeof(cdb), &n));
+		assert_int_equal(n, rows[i].value);
+	}
+	for (int op = 0; op < 256; op++) {
+		cdb[0] = (uint8_t)op;
+		known += cdb_list_length(cdb, sizeof(cdb), &n);
+	}
+	assert_int_equal(known, sizeof(rows) / sizeof(rows[0]));
+}
+
 static void test_usage_check(void **state)
 {
 	static const uint8_t mask[] = { 0xff, 0xf8, 0xff, 0xff, 0xff, 0xff, 0x1f, 0xff, 0xff,
@@ -275,6 +336,142 @@ static void test_rw_thirty_two(void **state)
 	assert_true(rw.anchor && rw.unmap && rw.ndob);
 }
 
+/* Letters of the fields that a command has; every bit of its flags byte is set. */
+static void flags_text(const struct cdb_rw *rw, char text[16])
+{
+	sprintf(text, "%s%s%s%s%s%s%s%s%s", rw->protect == 7 ? "P" : "", rw->dpo ? "D" : "",
+		rw->fua ? "F" : "", rw->rarc ? "R" : "", rw->bytchk == 3 ? "B" : "",
+		rw->immed ? "I" : "", rw->anchor ? "A" : "", rw->unmap ? "U" : "",
+		rw->ndob ? "N" : "");
+}
+
+/* Each bit of byte 1 alone sets the field that it belongs to, if the command has it. */
+static void flag_bits(uint8_t cdb[static 16], const char *flags)
+{
+	uint8_t before = cdb[1];
+
+	for (int bit = 0; bit < 8; bit++) {
+		bool six = cdb[0] < 0x20, has_b = strchr(flags, 'B') != NULL;
+		bool anchor_0 = cdb[0] == OP_UNMAP;
+		struct cdb_rw rw;
+
+		cdb[1] = (uint8_t)(1 << bit);
+		rw = decode(cdb, 16);
+		assert_int_equal(rw.protect, strchr(flags, 'P') && bit >= 5 ? 1 << (bit - 5) : 0);
+		assert_int_equal(rw.dpo, strchr(flags, 'D') && bit == 4);
+		assert_int_equal(rw.fua, strchr(flags, 'F') && bit == 3);
+		assert_int_equal(rw.rarc, strchr(flags, 'R') && bit == 2);
+		assert_int_equal(rw.bytchk, has_b && (bit == 1 || bit == 2) ? bit : 0);
+		assert_int_equal(rw.immed, strchr(flags, 'I') && bit == 1);
+		assert_int_equal(rw.anchor, strchr(flags, 'A') && bit == (anchor_0 ? 0 : 4));
+		assert_int_equal(rw.unmap, strchr(flags, 'U') && bit == 3);
+		assert_int_equal(rw.ndob, strchr(flags, 'N') && bit == 0);
+		assert_true(six == (strlen(flags) == 0));
+	}
+	cdb[1] = before;
+}
+
+/* Every command: byte i of the CDB holds i, but the flags' byte FFh. */
+static void test_rw_places(void **state)
+{
+	static const struct {
+		uint8_t op;
+		uint64_t lba;
+		uint32_t nblocks;
+		uint8_t group;
+		const char *flags;
+	} rows[] = {
+		{ OP_READ_6, 0x1f0203, 4, 0, "" },
+		{ OP_WRITE_6, 0x1f0203, 4, 0, "" },
+		{ OP_READ_10, 0x02030405, 0x0708, 6, "PDFR" },
+		{ OP_WRITE_10, 0x02030405, 0x0708, 6, "PDF" },
+		{ OP_WRITE_AND_VERIFY_10, 0x02030405, 0x0708, 6, "PDB" },
+		{ OP_VERIFY_10, 0x02030405, 0x0708, 6, "PDB" },
+		{ OP_WRITE_SAME_10, 0x02030405, 0x0708, 6, "PAU" },
+		{ OP_PRE_FETCH_10, 0x02030405, 0x0708, 6, "I" },
+		{ OP_SYNCHRONIZE_CACHE_10, 0x02030405, 0x0708, 6, "I" },
+		{ OP_UNMAP, 0, 0, 6, "A" },
+		{ OP_READ_12, 0x02030405, 0x06070809, 10, "PDFR" },
+		{ OP_WRITE_12, 0x02030405, 0x06070809, 10, "PDF" },
+		{ OP_WRITE_AND_VERIFY_12, 0x02030405, 0x06070809, 10, "PDB" },
+		{ OP_VERIFY_12, 0x02030405, 0x06070809, 10, "PDB" },
+		{ OP_READ_16, 0x0203040506070809, 0x0a0b0c0d, 14, "PDFR" },
+		{ OP_WRITE_16, 0x0203040506070809, 0x0a0b0c0d, 14, "PDF" },
+		{ OP_WRITE_AND_VERIFY_16, 0x0203040506070809, 0x0a0b0c0d, 14, "PDB" },
+		{ OP_VERIFY_16, 0x0203040506070809, 0x0a0b0c0d, 14, "PDB" },
+		{ OP_WRITE_SAME_16, 0x0203040506070809, 0x0a0b0c0d, 14, "PAUN" },
+		{ OP_PRE_FETCH_16, 0x0203040506070809, 0x0a0b0c0d, 14, "I" },
+		{ OP_SYNCHRONIZE_CACHE_16, 0x0203040506070809, 0x0a0b0c0d, 14, "I" },
+		{ OP_COMPARE_AND_WRITE, 0x0203040506070809, 0x0d, 14, "PDF" },
+		{ OP_ORWRITE_16, 0x0203040506070809, 0x0a0b0c0d, 14, "PDF" },
+		{ OP_WRITE_ATOMIC_16, 0x0203040506070809, 0x0c0d, 14, "PDF" },
+	};
+	uint8_t cdb[16];
+	struct cdb_rw rw;
+	char text[16];
+	size_t known = 0;
+
+	for (size_t i = 0; i < sizeof(cdb); i++)
+		cdb[i] = (uint8_t)i;
+	cdb[1] = 0xff;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cdb[0] = rows[i].op;
+		rw = decode(cdb, sizeof(cdb));
+		flags_text(&rw, text);
+		assert_true(rw.lba == rows[i].lba);
+		assert_int_equal(rw.nblocks, rows[i].nblocks);
+		assert_int_equal(rw.group, rows[i].group);
+		assert_string_equal(text, rows[i].flags);
+		assert_false(rw.has_pi_fields);
+		flag_bits(cdb, rows[i].flags);
+		if (rows[i].group != 0) { /* five bits of GROUP NUMBER */
+			cdb[rows[i].group] = 0xff;
+			assert_int_equal(decode(cdb, sizeof(cdb)).group, 0x1f);
+			cdb[rows[i].group] = rows[i].group;
+		}
+	}
+	for (int op = 0; op < 256; op++) {
+		cdb[0] = (uint8_t)op;
+		known += cdb_rw_decode(cdb, sizeof(cdb), &rw) == 0;
+	}
+	assert_int_equal(known, sizeof(rows) / sizeof(rows[0]));
+}
+
+/* The same for the 32-byte commands. */
+static void test_rw_places_thirty_two(void **state)
+{
+	static const struct {
+		uint16_t sa;
+		const char *flags;
+	} rows[] = {
+		{ SA_READ_32, "PDFR" },
+		{ SA_VERIFY_32, "PDB" },
+		{ SA_WRITE_32, "PDF" },
+		{ SA_WRITE_AND_VERIFY_32, "PDB" },
+		{ SA_WRITE_SAME_32, "PAUN" },
+	};
+	uint8_t cdb[32];
+	struct cdb_rw rw;
+	char text[16];
+
+	for (size_t i = 0; i < sizeof(cdb); i++)
+		cdb[i] = (uint8_t)i;
+	cdb[0] = OP_VARIABLE_LENGTH_CDB;
+	cdb[7] = 0x18;
+	cdb[8] = 0;
+	cdb[10] = 0xff;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cdb[9] = (uint8_t)rows[i].sa;
+		rw = decode(cdb, sizeof(cdb));
+		flags_text(&rw, text);
+		assert_true(rw.lba == 0x0c0d0e0f10111213);
+		assert_int_equal(rw.nblocks, 0x1c1d1e1f);
+		assert_int_equal(rw.group, 6);
+		assert_string_equal(text, rows[i].flags);
+		assert_true(rw.has_pi_fields);
+	}
+}
+
 static void test_rw_refused(void **state)
 {
 	uint8_t cdb[260] = { OP_READ_10 };
@@ -308,6 +505,7 @@ int main(void)
 		cmocka_unit_test(test_service_action),
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_list_length),
+		cmocka_unit_test(test_list_length_places),
 		cmocka_unit_test(test_usage_check),
 		cmocka_unit_test(test_rw_six),
 		cmocka_unit_test(test_rw_ten),
@@ -316,6 +514,8 @@ int main(void)
 		cmocka_unit_test(test_rw_write_same_unmap),
 		cmocka_unit_test(test_rw_others),
 		cmocka_unit_test(test_rw_thirty_two),
+		cmocka_unit_test(test_rw_places),
+		cmocka_unit_test(test_rw_places_thirty_two),
 		cmocka_unit_test(test_rw_refused),
 	};
 

@@ -21,6 +21,7 @@ static void test_decode(void **state)
 		{ { 0x01, 0x05 }, LUN_INVALID, 0 }, /* bus 1 */
 		{ { 0x3f, 0x05 }, LUN_INVALID, 0 },
 		{ { 0x00, 0x05, 0x00, 0x01 }, LUN_INVALID, 0 }, /* second level */
+		{ { 0x00, 0x05, 0x40, 0x00 }, LUN_INVALID, 0 },
 		{ { 0x00, 0x05, 0, 0, 0, 0, 0, 0x01 }, LUN_INVALID, 0 },
 		/* flat space addressing */
 		{ { 0x40, 0x00 }, LUN_NORMAL, 0 },

@@ -216,6 +216,12 @@ static void test_decode(void **state)
 	assert_int_equal(req.subpage, 1);
 	sel = mode_select_decode(select);
 	assert_true(sel.ten && sel.pf && sel.sp);
+	/* Their neighbours do not count. */
+	req = mode_sense_decode(
+		(const uint8_t[]){ OP_MODE_SENSE_10, 0xe7, 0, 0, 0, 0, 0, 0, 4, 0 });
+	assert_true(!req.dbd && !req.llbaa);
+	sel = mode_select_decode((const uint8_t[]){ OP_MODE_SELECT_6, 0xee, 0, 0, 4, 0 });
+	assert_true(!sel.ten && !sel.pf && !sel.sp);
 }
 
 /* MODE SELECT of a list that is copied to a block of its exact size. */

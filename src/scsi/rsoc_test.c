@@ -69,6 +69,19 @@ static void test_one(void **state)
 		buf, "\x00\x03\x00\x20\x7f\x04\x00\x00\x00\x00\x1f\xff\x00\x0b\xfe\x00", 16);
 }
 
+/* Every bit of a service action shows in the usage data. */
+static void test_one_service_action(void **state)
+{
+	struct rsoc_cmd cmd = { OP_SERVICE_ACTION_IN_16, true, 0x1f, 16, usage16, 0, 0 };
+	uint8_t buf[64];
+
+	rsoc_build_one(&cmd, false, buf, sizeof(buf));
+	assert_int_equal(buf[5], 0xff);
+	cmd = (struct rsoc_cmd){ OP_VARIABLE_LENGTH_CDB, true, 0x8123, 32, usage32, 0, 0 };
+	rsoc_build_one(&cmd, false, buf, sizeof(buf));
+	assert_memory_equal(buf + 4 + 8, "\x81\x23", 2);
+}
+
 static void test_one_either(void **state)
 {
 	struct rsoc_req req = { .options = 3, .opcode = OP_TEST_UNIT_READY };
@@ -115,7 +128,9 @@ static void test_refused(void **state)
 	assert_int_equal(sense.field, 2);
 	assert_int_equal(sense.bit, 2);
 	req = (struct rsoc_req){ .options = 2, .opcode = OP_TEST_UNIT_READY };
+	sense = (struct sense){ 0 };
 	assert_false(rsoc_build(cmds, NCMDS, &req, NULL, 0, &n, &sense));
+	assert_true(sense.in_cdb && sense.field == 2 && sense.bit == 2);
 	for (req.options = 4; req.options < 8; req.options++)
 		assert_false(rsoc_build(cmds, NCMDS, &req, NULL, 0, &n, &sense));
 	assert_int_equal(n, 7);
@@ -146,6 +161,29 @@ static void test_tmf(void **state)
 		buf, n, 0xd8, 0x01, 0, 0x0c, 0x01, 0, 0x80, 0, 0, 0, 0x01, 0x2c, 0, 0, 0, 0x96);
 	expect_truncation(
 		buf, n, rstmf_build(supported, true, 1u << TMF_ABORT_TASK, 300, 150, cut, cap));
+	static const struct {
+		enum tmf_function function;
+		uint8_t byte0, byte1;
+	} bits[] = {
+		{ TMF_ABORT_TASK, 0x80, 0 },
+		{ TMF_ABORT_TASK_SET, 0x40, 0 },
+		{ TMF_CLEAR_ACA, 0x20, 0 },
+		{ TMF_CLEAR_TASK_SET, 0x10, 0 },
+		{ TMF_LOGICAL_UNIT_RESET, 0x08, 0 },
+		{ TMF_QUERY_TASK, 0x04, 0 },
+		{ TMF_QUERY_ASYNC_EVENT, 0, 0x04 },
+		{ TMF_QUERY_TASK_SET, 0, 0x02 },
+		{ TMF_I_T_NEXUS_RESET, 0, 0x01 },
+		{ TMF_TARGET_WARM_RESET, 0, 0 },
+		{ TMF_TARGET_COLD_RESET, 0, 0 },
+	};
+
+	assert_int_equal(sizeof(bits) / sizeof(bits[0]), TMF_FUNCTION_COUNT);
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		rstmf_build(1u << bits[i].function, false, 0, 0, 0, buf, sizeof(buf));
+		assert_int_equal(buf[0], bits[i].byte0);
+		assert_int_equal(buf[1], bits[i].byte1);
+	}
 	n = rstmf_build(~0u, true, ~0u, 0, 0, buf, sizeof(buf));
 	expect_bytes(buf, n, 0xfc, 0x07, 0, 0x0c, 0, 0, 0xfc, 0x07, 0, 0, 0, 0, 0, 0, 0, 0);
 }
@@ -155,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_one),
+		cmocka_unit_test(test_one_service_action),
 		cmocka_unit_test(test_one_either),
 		cmocka_unit_test(test_not_supported),
 		cmocka_unit_test(test_refused),

@@ -50,6 +50,18 @@ static void test_fixed_information(void **state)
 	expect_bytes(buf, n, 0xf0, 0, 0x03, 0xff, 0xff, 0xff, 0xff, 0x0a, 0, 0, 0, 0, 0x11, 0x00, 0,
 		0, 0, 0);
 
+	/* So does a COMMAND-SPECIFIC INFORMATION, which has no VALID bit. */
+	s = (struct sense){
+		.name = SENSE_MISCOMPARE, .specific_valid = true, .specific = 0xffffffff
+	};
+	n = sense_encode(&s, false, buf, sizeof(buf));
+	expect_bytes(buf, n, 0x70, 0, 0x0e, 0, 0, 0, 0, 0x0a, 0xff, 0xff, 0xff, 0xff, 0x1d, 0x00, 0,
+		0, 0, 0);
+	s.specific = 0x100000000;
+	sense_encode(&s, false, buf, sizeof(buf));
+	assert_memory_equal(buf + 8, "\0\0\0\0", 4);
+	s = sense_with_info(SENSE_UNRECOVERED_READ_ERROR, 0xffffffff);
+
 	/* 33 bits do not fit: VALID = 0 and no value at all. */
 	s.information = 0x100000000;
 	n = sense_encode(&s, false, buf, sizeof(buf));
@@ -153,7 +165,7 @@ static void test_sks_variants(void **state)
 	sense_encode(&s, false, buf, sizeof(buf));
 	assert_memory_equal(buf + 15, "\x80\x00\x03", 3);
 
-	s = (struct sense){ .name = SENSE_POWER_ON, .sks = SKS_OVERFLOW, .field = 9 };
+	s = (struct sense){ .name = SENSE_POWER_ON, .sks = SKS_OVERFLOW, .field = 0x0909 };
 	sense_encode(&s, false, buf, sizeof(buf));
 	assert_memory_equal(buf + 15, "\x81\x00\x00", 3);
 }

@@ -20,6 +20,18 @@ static void test_encode_node(void **state)
 	expect_truncation(buf, n, transportid_encode(&id, cut, cap));
 }
 
+/* A name whose NUL just fits, and one whose NUL needs four bytes more. */
+static void test_encode_padding(void **state)
+{
+	struct transportid id = { .name = "iqn.2003-01.org.x:abcde" };
+	uint8_t buf[TRANSPORTID_MAX];
+
+	assert_int_equal(strlen(id.name), 23);
+	assert_int_equal(transportid_encode(&id, buf, sizeof(buf)), 4 + 24);
+	strcat(id.name, "f");
+	assert_int_equal(transportid_encode(&id, buf, sizeof(buf)), 4 + 28);
+}
+
 static void test_encode_port(void **state)
 {
 	struct transportid id = {
@@ -142,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_encode_node),
+		cmocka_unit_test(test_encode_padding),
 		cmocka_unit_test(test_encode_port),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_parse_isid),
