@@ -284,6 +284,45 @@ static void test_discovery(void **state)
 		"MaxBurstLength=Irrelevant|MaxRecvDataSegmentLength=262144|");
 }
 
+/* What initiators in use send, word for word; what they cannot take is never said to them. */
+static void test_initiators(void **state)
+{
+	struct fixture *x = *state;
+
+	/* libiscsi 1.19, discovery */
+	step(x, FLAGS(1, 3, 1),
+		INITIATOR DISCOVERY
+		"HeaderDigest=None|DataDigest=None|InitialR2T=No|ImmediateData=Yes|"
+		"MaxBurstLength=262144|FirstBurstLength=262144|DefaultTime2Wait=2|"
+		"DefaultTime2Retain=0|MaxOutstandingR2T=1|ErrorRecoveryLevel=0|IFMarker=No|"
+		"OFMarker=No|MaxConnections=1|MaxRecvDataSegmentLength=262144|DataPDUInOrder=Yes|"
+		"DataSequenceInOrder=Yes|",
+		FLAGS(1, 3, 1),
+		"HeaderDigest=None|DataDigest=None|InitialR2T=Irrelevant|ImmediateData=Irrelevant|"
+		"MaxBurstLength=Irrelevant|DefaultTime2Wait=2|DefaultTime2Retain=0|"
+		"MaxOutstandingR2T=Irrelevant|ErrorRecoveryLevel=0|IFMarker=Reject|"
+		"OFMarker=Reject|MaxConnections=Irrelevant|DataPDUInOrder=Irrelevant|"
+		"DataSequenceInOrder=Irrelevant|FirstBurstLength=Irrelevant|"
+		"MaxRecvDataSegmentLength=262144|");
+	/* open-iscsi: takes only keys that it knows, and only 1 and 0 where it said so */
+	restart(x);
+	step(x, FLAGS(0, 1, 1),
+		INITIATOR "InitiatorAlias=host|" TARGET "SessionType=Normal|AuthMethod=None|",
+		FLAGS(0, 1, 1), "AuthMethod=None|" TPGT);
+	step(x, FLAGS(1, 3, 1),
+		"HeaderDigest=None|DataDigest=None|DefaultTime2Wait=2|DefaultTime2Retain=0|"
+		"IFMarker=No|OFMarker=No|ErrorRecoveryLevel=0|InitialR2T=No|ImmediateData=Yes|"
+		"MaxBurstLength=16776192|FirstBurstLength=262144|MaxOutstandingR2T=1|"
+		"MaxConnections=1|DataPDUInOrder=Yes|DataSequenceInOrder=Yes|"
+		"MaxRecvDataSegmentLength=262144|",
+		FLAGS(1, 3, 1),
+		"HeaderDigest=None|DataDigest=None|DefaultTime2Wait=2|DefaultTime2Retain=0|"
+		"IFMarker=Reject|OFMarker=Reject|ErrorRecoveryLevel=0|InitialR2T=Yes|"
+		"ImmediateData=Yes|MaxBurstLength=1048576|MaxOutstandingR2T=1|MaxConnections=1|"
+		"DataPDUInOrder=Yes|DataSequenceInOrder=Yes|FirstBurstLength=262144|"
+		"MaxRecvDataSegmentLength=262144|TargetAlias=ulio|");
+}
+
 /* Names are compared in lower case (4.2.7). */
 static void test_case(void **state)
 {
@@ -724,6 +763,7 @@ int main(void)
 		T(test_none),
 		T(test_security_to_full_feature),
 		T(test_discovery),
+		T(test_initiators),
 		T(test_case),
 		T(test_join),
 		T(test_continue_in),
