@@ -8,6 +8,7 @@
 #define ULIO_CONTROL_TOY_LIO_H
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
