@@ -7,7 +7,8 @@
  *	-> {"jsonrpc":"2.0","id":1,"method":"get","params":{"path":"/iscsi/iqn…/tpgt_1/enable"}}
  *	<- {"jsonrpc":"2.0","id":1,"result":"1"}
  *	<- {"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"/iscsi/iqn…/tpgt_1/enabel:
- *	    there is no such attribute","data":{"errno":"ENOENT","path":"/iscsi/iqn…/tpgt_1/enabel"}}}
+ *	    there is no such attribute",
+ *	    "data":{"errno":"ENOENT","path":"/iscsi/iqn…/tpgt_1/enabel"}}}
  *
  * Requests of one connection are answered in their order. Batches (JSON arrays) are accepted;
  * requests without an id (notifications) are carried out and not answered. The method "help" lists

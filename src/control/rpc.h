@@ -2,9 +2,9 @@
 /*
  * rpc.h: JSON-RPC 2.0 over the tree, without a transport: a line goes in, a line comes out.
  *
- * What can be done is in tables: struct control_method names a method, its parameters and what it is
- * good for; "help" and the CLI are made from the same rows. The methods of the tree itself are built
- * in; other modules' methods are registered by the daemon. All runs on the control thread.
+ * What can be done is in tables: struct control_method names a method, its parameters and what it
+ * is good for; "help" and the CLI are made from the same rows. The methods of the tree itself are
+ * built in; other modules' methods are registered by the daemon. All runs on the control thread.
  */
 #ifndef ULIO_CONTROL_RPC_H
 #define ULIO_CONTROL_RPC_H
@@ -64,8 +64,8 @@ struct control *control_free(struct control *c);
 struct tree *control_tree(struct control *c);
 
 /*
- * Add methods: a table that ends with a NULL name and lives as long as c. 0, -ENOMEM, -EEXIST (a name
- * is taken), -E2BIG (CONTROL_METHODS_MAX).
+ * Add methods: a table that ends with a NULL name and lives as long as c. 0, -ENOMEM, -EEXIST (a
+ * name is taken), -E2BIG (CONTROL_METHODS_MAX).
  */
 int control_add_methods(struct control *c, const struct control_method *table, void *arg);
 

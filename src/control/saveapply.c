@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* saveapply.c: fabrics and targets of a configuration, and the steps that all its parts are made of. */
+/*
+ * saveapply.c: fabrics and targets of a configuration, and the steps that all its parts are made
+ * of.
+ */
 #include "control/saveapply.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * saveapply.h: carry out a configuration on the tree, in the order in which rtslib restores one. What
- * is there already and fits is left alone, so a running daemon is brought from one configuration to
- * another without disturbing what both have. Control thread.
+ * saveapply.h: carry out a configuration on the tree, in the order in which rtslib restores one.
+ * What is there already and fits is left alone, so a running daemon is brought from one
+ * configuration to another without disturbing what both have. Control thread.
  */
 #ifndef ULIO_CONTROL_SAVEAPPLY_H
 #define ULIO_CONTROL_SAVEAPPLY_H
@@ -18,8 +18,9 @@ enum {
 
 struct saveapply_hooks {
 	/*
-	 * The disk of a storage object could not be opened (writing 1 to "enable" gave error). 0: the
-	 * object is there all the same, pending, and its LUNs can be made. NULL: it is left out.
+	 * The disk of a storage object could not be opened (writing 1 to "enable" gave error). 0:
+	 * the object is there all the same, pending, and its LUNs can be made. NULL: it is left
+	 * out.
 	 */
 	int (*disk_pending)(void *arg, struct node *disk, int error, struct errmsg *err);
 	void *arg;

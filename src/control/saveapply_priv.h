@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* saveapply_priv.h: what the files of saveapply share: the state of one run, and its small steps. */
+/*
+ * saveapply_priv.h: what the files of saveapply share: the state of one run, and its small
+ * steps.
+ */
 #ifndef ULIO_CONTROL_SAVEAPPLY_PRIV_H
 #define ULIO_CONTROL_SAVEAPPLY_PRIV_H
 
@@ -39,8 +42,8 @@ bool apply_set(
 bool apply_set_json(
 	struct apply *a, struct node *dir, const char *attr, const json_t *value, const char *key);
 /*
- * All of an object of values, in the order of their names, into the directory sub of dir. What fails
- * is told; if it is something that keeps people out, a->unsafe is set.
+ * All of an object of values, in the order of their names, into the directory sub of dir. What
+ * fails is told; if it is something that keeps people out, a->unsafe is set.
  */
 void apply_values(
 	struct apply *a, struct node *dir, const char *sub, const json_t *values, const char *key);

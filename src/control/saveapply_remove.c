@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * saveapply_remove.c: take away what a configuration does not have: targets, portal groups, ACLs, LUNs,
- * portals, storage objects; and what it has differently and cannot be changed in place.
+ * saveapply_remove.c: take away what a configuration does not have: targets, portal groups, ACLs,
+ * LUNs, portals, storage objects; and what it has differently and cannot be changed in place.
  */
 #include <string.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * saveapply_test.c: configurations onto a tree and back: what is dumped is what was applied, applying
- * again changes nothing, a reload touches only what differs, and what fails is told in its place.
+ * saveapply_test.c: configurations onto a tree and back: what is dumped is what was applied,
+ * applying again changes nothing, a reload touches only what differs, and what fails is told in its
+ * place.
  */
 #include <setjmp.h>
 #include <stdarg.h>

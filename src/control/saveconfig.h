@@ -4,9 +4,9 @@
  * "<file>.ulio", the last good generations of it, each with a checksum and with what LIO's schema
  * has no place for. Control thread; all file operations go through the loops' seam.
  *
- * Writing: first a new generation, then the file, each so that a power cut leaves the old or the new
- * one. Reading: a file that ulio wrote, or that others changed and that is valid, is taken; else the
- * newest good generation is, and this is said loudly.
+ * Writing: first a new generation, then the file, each so that a power cut leaves the old or the
+ * new one. Reading: a file that ulio wrote, or that others changed and that is valid, is taken;
+ * else the newest good generation is, and this is said loudly.
  */
 #ifndef ULIO_CONTROL_SAVECONFIG_H
 #define ULIO_CONTROL_SAVECONFIG_H
@@ -37,8 +37,8 @@ int saveconfig_load(
 	struct saveconfig *s, bool remove_others, struct problems *p, struct errmsg *err);
 
 /*
- * Write the running configuration. -EBUSY: the last load left something out, which saving would lose:
- * mend that, or force. 0 or -errno.
+ * Write the running configuration. -EBUSY: the last load left something out, which saving would
+ * lose: mend that, or force. 0 or -errno.
  */
 int saveconfig_save(struct saveconfig *s, bool force, struct errmsg *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * savedump.c: tree -> saveconfig.json. It reads the same files as rtslib does, in the same way: what
- * is not an attribute of its own (size, mode) comes from the text of "info".
+ * savedump.c: tree -> saveconfig.json. It reads the same files as rtslib does, in the same way:
+ * what is not an attribute of its own (size, mode) comes from the text of "info".
  */
 #include "control/savedump.h"
 
@@ -86,7 +86,10 @@ static void set_bool(
 	strbuf_done(&b);
 }
 
-/* Everything that can be read and written in a directory; as text, or numbers where they are such. */
+/*
+ * Everything that can be read and written in a directory; as text, or numbers where they are
+ * such.
+ */
 static json_t *values_of(struct tree *t, struct node *dir, bool text)
 {
 	json_t *out = json_object();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * savedump.h: the running configuration in LIO's saveconfig schema, read from the tree, and beside it
- * what that schema has no place for. Control thread.
+ * savedump.h: the running configuration in LIO's saveconfig schema, read from the tree, and beside
+ * it what that schema has no place for. Control thread.
  */
 #ifndef ULIO_CONTROL_SAVEDUMP_H
 #define ULIO_CONTROL_SAVEDUMP_H
@@ -25,7 +25,10 @@ json_t *savedump_disk(struct tree *t, struct node *disk);
 /* Appends "/backstores/<plugin>/<name>". False if node is no storage object. */
 bool savedump_disk_key(struct node *disk, struct strbuf *out);
 
-/* An attribute's value by path below dir ("wwn/vendor_id"), false if there is none or it cannot be read. */
+/*
+ * An attribute's value by path below dir ("wwn/vendor_id"), false if there is none or it cannot
+ * be read.
+ */
 bool savedump_value(struct tree *t, struct node *dir, const char *path, struct strbuf *out);
 
 /* strbuf_done() for what may be a secret: nothing of it stays in memory. */

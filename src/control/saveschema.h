@@ -12,9 +12,9 @@
 
 /*
  * Check the structure of a configuration: PROBLEM_ERROR for what makes it unusable (wrong types,
- * missing keys, references into nowhere, the same object twice), PROBLEM_SKIPPED for parts that this daemon
- * does not serve, PROBLEM_NOTE for keys that it does not know. Values of attributes are judged
- * when they are applied. Pure function.
+ * missing keys, references into nowhere, the same object twice), PROBLEM_SKIPPED for parts that
+ * this daemon does not serve, PROBLEM_NOTE for keys that it does not know. Values of attributes are
+ * judged when they are applied. Pure function.
  */
 void saveschema_check(const json_t *config, struct problems *p);
 
@@ -23,7 +23,10 @@ void saveschema_check(const json_t *config, struct problems *p);
  */
 json_t *saveschema_parse(const char *text, size_t n, struct problems *p);
 
-/* How configfs calls the backstores of a plugin ("fileio" -> "fileio", "block" -> "iblock" …), NULL: unknown. */
+/*
+ * How configfs calls the backstores of a plugin ("fileio" -> "fileio", "block" -> "iblock" …),
+ * NULL: unknown.
+ */
 const char *saveschema_hba(const char *plugin);
 /* The other way, of an HBA's name up to its index ("rd_mcp"), NULL: unknown. */
 const char *saveschema_plugin(const char *hba);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sock.h: the control socket: JSON-RPC lines over a Unix stream socket (ulio/control.h), served by the
- * control thread. A client that does not read holds up itself alone: its further requests wait
+ * sock.h: the control socket: JSON-RPC lines over a Unix stream socket (ulio/control.h), served by
+ * the control thread. A client that does not read holds up itself alone: its further requests wait
  * until it has taken the answers that it has.
  */
 #ifndef ULIO_CONTROL_SOCK_H
@@ -24,8 +24,8 @@ int control_sock_new(struct poller *p, struct control *c, const char *path,
  */
 int control_sock_add(struct control_sock *s, int fd);
 /*
- * Close the socket and all connections, remove the path. Answers under way are lost: control_sock_flush()
- * before. Returns NULL.
+ * Close the socket and all connections, remove the path. Answers under way are lost:
+ * control_sock_flush() before. Returns NULL.
  */
 struct control_sock *control_sock_free(struct control_sock *s);
 /* Try once to send what waits to be sent. */

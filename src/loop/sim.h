@@ -36,10 +36,10 @@ void sim_set_faults(struct loops *loops, const struct sim_faults *f);
 
 /*
  * Power. Operations on files are counted from 1. sim_power_cut_at(n) cuts at the n-th: from then on
- * every file operation fails with -EIO and nothing more is stored. sim_power_on() then builds what a
- * disk may hold afterwards: all that was synced, and of the rest (writes, creates, renames, removals)
- * each piece kept or lost, writes also torn at sectors, as the seed chooses. The files are kept in a struct sim_disk,
- * which outlives the loops and is given to the next set.
+ * every file operation fails with -EIO and nothing more is stored. sim_power_on() then builds what
+ * a disk may hold afterwards: all that was synced, and of the rest (writes, creates, renames,
+ * removals) each piece kept or lost, writes also torn at sectors, as the seed chooses. The files
+ * are kept in a struct sim_disk, which outlives the loops and is given to the next set.
  */
 struct sim_disk;
 struct sim_disk *sim_disk_new(uint64_t seed);
