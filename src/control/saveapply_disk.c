@@ -163,7 +163,7 @@ static bool enable_disk(struct apply *a, struct node *disk)
 }
 
 /* A device from nothing. NULL: told. */
-static struct node *new_disk(struct apply *a, const json_t *obj)
+static struct node *new_disk(struct apply *a, const json_t *obj, const char *key)
 {
 	const char *plugin = str(obj, "plugin"), *dev = str(obj, "dev"), *wwn = str(obj, "wwn");
 	struct node *disk = make_disk(a, saveschema_hba(plugin), str(obj, "name"));
@@ -174,7 +174,13 @@ static struct node *new_disk(struct apply *a, const json_t *obj)
 	if (is_true(obj, "write_back") && !strcmp(plugin, "fileio"))
 		apply_set(a, disk, "attrib/emulate_write_cache", "1", "write_back");
 	if (!write_words(a, disk, plugin, obj) ||
-		(dev && !apply_set(a, disk, "udev_path", dev, "dev")) || !enable_disk(a, disk)) {
+		(dev && !apply_set(a, disk, "udev_path", dev, "dev"))) {
+		unmake_disk(a, disk);
+		return NULL;
+	}
+	/* Some of them say how the disk is to be opened. */
+	apply_extras(a, disk, key);
+	if (!enable_disk(a, disk)) {
 		unmake_disk(a, disk);
 		return NULL;
 	}
@@ -231,7 +237,7 @@ static void apply_disk(struct apply *a, const json_t *obj)
 		a->t, json_string_value(json_object_get(json_object_get(a->disks, key.s), "path"))
 			      ?: "/nothing there");
 	if (!disk)
-		disk = new_disk(a, obj);
+		disk = new_disk(a, obj, key.s);
 	else if (!apply_disk_fits(a, disk, obj))
 		problem_add(a->p, PROBLEM_SKIPPED, a->path.s,
 			"the running one has another disk or mode and is left as it is: remove it "
