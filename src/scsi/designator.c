@@ -41,7 +41,7 @@ enum {
 	NAME_STRING_MAX = 252, /* a multiple of 4 that DESIGNATOR LENGTH can tell */
 	T10_VENDOR_BYTES = 8,
 	NAA6 = 6,
-	NAA6_COMPANY_BITS = 24,
+	NAA6_COMPANY_MASK = 0xffffff,
 	NAA6_NIBBLES = 2 * NAA6_BYTES,
 	NAA6_SERIAL_NIBBLE = 7, /* after NAA and company_id: the low half of byte 3 */
 };
@@ -50,9 +50,8 @@ void naa6_from_serial(uint8_t naa[static NAA6_BYTES], uint32_t company_id, const
 {
 	int nibble = NAA6_SERIAL_NIBBLE;
 
-	assert(company_id >> NAA6_COMPANY_BITS == 0);
 	memset(naa, 0, NAA6_BYTES);
-	put_be32(naa, (uint32_t)NAA6 << 28 | company_id << 4);
+	put_be32(naa, (uint32_t)NAA6 << 28 | (company_id & NAA6_COMPANY_MASK) << 4);
 	for (; *serial != '\0' && nibble < NAA6_NIBBLES; serial++) {
 		int digit = hex_digit(*serial);
 

@@ -15,7 +15,7 @@ static void test_naa6(void **state)
 	naa6_from_serial(naa, 0x001405, "9f4c25a1-88e3-4b0c-a6c1-2d7ab2cf0e11");
 	expect_bytes(naa, sizeof(naa), 0x60, 0x01, 0x40, 0x59, 0xf4, 0xc2, 0x5a, 0x18, 0x8e, 0x34,
 		0xb0, 0xca, 0x6c, 0x12, 0xd7, 0xab);
-	naa6_from_serial(naa, 0xffffff, "xyzA");
+	naa6_from_serial(naa, 0xffffffff, "xyzA"); /* 24 bits of it */
 	expect_bytes(naa, sizeof(naa), 0x6f, 0xff, 0xff, 0xfa, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 	naa6_from_serial(naa, 0x001405, "");
 	expect_bytes(naa, sizeof(naa), 0x60, 0x01, 0x40, 0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);

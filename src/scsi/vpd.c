@@ -100,8 +100,8 @@ size_t vpd_build_block_limits(
 	uint8_t peripheral, const struct vpd_block_limits *p, uint8_t *buf, size_t cap)
 {
 	struct out o = vpd_start(peripheral, VPD_BLOCK_LIMITS, BLOCK_LIMITS_LENGTH, buf, cap);
+	bool ugavalid = p->unmap_alignment_valid && p->unmap_alignment >> 31 == 0;
 
-	assert(p->unmap_alignment >> 31 == 0);
 	out_u8(&o, flag(p->wsnz, 0));
 	out_u8(&o, p->max_caw);
 	out_be16(&o, p->optimal_granularity);
@@ -111,7 +111,7 @@ size_t vpd_build_block_limits(
 	out_be32(&o, p->max_unmap_lbas);
 	out_be32(&o, p->max_unmap_descriptors);
 	out_be32(&o, p->unmap_granularity);
-	out_be32(&o, flag(p->unmap_alignment_valid, 31) | p->unmap_alignment);
+	out_be32(&o, ugavalid ? flag(true, 31) | p->unmap_alignment : 0);
 	out_be64(&o, p->max_write_same);
 	out_be32(&o, p->max_atomic_transfer);
 	out_be32(&o, p->atomic_alignment);

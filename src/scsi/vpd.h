@@ -87,7 +87,7 @@ struct vpd_block_limits {
 	uint32_t max_unmap_descriptors;
 	uint32_t unmap_granularity;
 	bool unmap_alignment_valid; /* UGAVALID */
-	uint32_t unmap_alignment; /* < 2^31 */
+	uint32_t unmap_alignment; /* not told (UGAVALID = 0) if it does not fit 31 bits */
 	uint64_t max_write_same;
 	uint32_t max_atomic_transfer;
 	uint32_t atomic_alignment;

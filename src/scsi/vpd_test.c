@@ -118,6 +118,22 @@ static void test_block_limits(void **state)
 	expect_truncation(buf, n, vpd_build_block_limits(0, &p, cut, cap));
 }
 
+/* UGAVALID = 0 without an alignment, and with one that 31 bits cannot tell. */
+static void test_block_limits_alignment(void **state)
+{
+	struct vpd_block_limits p = { .unmap_alignment = 8 };
+	uint8_t buf[64];
+
+	vpd_build_block_limits(0, &p, buf, sizeof(buf));
+	assert_memory_equal(buf + 32, "\0\0\0\0", 4);
+	p.unmap_alignment_valid = true;
+	vpd_build_block_limits(0, &p, buf, sizeof(buf));
+	assert_memory_equal(buf + 32, "\x80\0\0\x08", 4);
+	p.unmap_alignment = 0x80000008;
+	vpd_build_block_limits(0, &p, buf, sizeof(buf));
+	assert_memory_equal(buf + 32, "\0\0\0\0", 4);
+}
+
 static void test_block_characteristics(void **state)
 {
 	static const struct vpd_block_characteristics p = { .rotation_rate = 0x1c20,
@@ -162,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_device_id),
 		cmocka_unit_test(test_extended_inquiry),
 		cmocka_unit_test(test_block_limits),
+		cmocka_unit_test(test_block_limits_alignment),
 		cmocka_unit_test(test_block_characteristics),
 		cmocka_unit_test(test_provisioning),
 	};
