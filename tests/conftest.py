@@ -47,7 +47,7 @@ def daemon(_shared):
     d = _shared.get("daemon")
     if d is None or not d.running():
         d = daemon_mod.make_daemon()
-        d.start()
+        d.start()                       # leaves nothing behind when it fails
         _shared["daemon"] = d
     yield d
     try:

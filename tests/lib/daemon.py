@@ -26,6 +26,9 @@ ULIOD = os.path.join(BUILD, "src", "daemon", "uliod")
 ULIO = os.path.join(BUILD, "src", "cli", "ulio")
 IS_TGT = os.environ.get("ULIO_TEST_TARGET") == "tgt"
 
+# A test run that is killed takes its daemons and machines with it (prctl(2), PR_SET_PDEATHSIG).
+DIE_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
+
 _REPORT = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error: |"
                      r"LeakSanitizer: detected|AddressSanitizer:DEADLYSIGNAL|Assertion .* failed")
 
@@ -74,17 +77,19 @@ class Daemon:
 
     disks   list of --disk values; "{dir}" stands for the temporary folder
     allow   list of --allow values; chap "user:secret" (a file is made of it)
+    mutual  "user:secret" by which the target proves itself
     args    further arguments
     """
 
     def __init__(self, disks=("file:{dir}/disk0.img,size=64M", "ram:64M"), allow=("any",), chap=None,
-                 args=(), advertise=None, directory=None, env=None, port=None, wrapper=()):
+                 mutual=None, args=(), advertise=None, directory=None, env=None, port=None, wrapper=()):
         self.own_dir = directory is None
         self.dir = directory or tempfile.mkdtemp(prefix="ulio-test.", dir=os.environ.get("ULIO_TEST_LOGS"))
         self.host, self.port = "127.0.0.1", port or take_port()
         self.own_port = port is None
         self.disks = [d.replace("{dir}", self.dir) for d in disks]
-        self.allow, self.chap, self.args = list(allow), chap, [a.replace("{dir}", self.dir) for a in args]
+        self.allow, self.chap, self.mutual = list(allow), chap, mutual
+        self.args = [a.replace("{dir}", self.dir) for a in args]
         self.advertise, self.wrapper = advertise, list(wrapper)
         self.extra_env = env or {}
         self.control_path = os.path.join(self.dir, "control.sock")
@@ -92,6 +97,7 @@ class Daemon:
         self.log_path = os.path.join(self.dir, "daemon.log")
         self.proc = None
         self._iqn = None
+        self.gone = False
 
     # --- what a test uses
 
@@ -112,7 +118,8 @@ class Daemon:
         if not self.chap:
             return None
         user, secret = self.chap.split(":", 1)
-        return initiator.Chap(user, secret)
+        back = self.mutual.split(":", 1) if self.mutual else (None, None)
+        return initiator.Chap(user, secret, *back)
 
     def url(self, lun=0, user=None):
         """iscsi:// URL for libiscsi and QEMU."""
@@ -150,7 +157,18 @@ class Daemon:
         return cmd + ["--control", self.control_path, "--state", self.state_dir] + self.args
 
     def start(self):
-        """Start and wait until it says READY=1."""
+        """Start and wait until it says READY=1. A first start that fails leaves nothing behind."""
+        first = self.proc is None
+        try:
+            return self._start()
+        except BaseException:
+            if first:
+                self.discard()
+            raise
+
+    def _start(self):
+        if not IS_TGT:
+            assert os.access(ULIOD, os.X_OK), f"{ULIOD} is not built (ULIO_BUILD names the build directory)"
         os.makedirs(self.state_dir, exist_ok=True)
         for old in glob.glob(os.path.join(self.dir, "notify")):
             os.unlink(old)
@@ -159,7 +177,7 @@ class Daemon:
         env.update(self.extra_env)
         env["NOTIFY_SOCKET"] = notify.path
         with open(self.log_path, "ab") as log:
-            self.proc = subprocess.Popen(self.wrapper + self.command(), stdin=subprocess.DEVNULL, stdout=log,
+            self.proc = subprocess.Popen(DIE_WITH_US + self.wrapper + self.command(), stdin=subprocess.DEVNULL, stdout=log,
                                          stderr=log, env=env, cwd=self.dir, start_new_session=True)
         try:
             ready = notify.wait("READY=1", self.proc, 20)
@@ -234,6 +252,9 @@ class Daemon:
 
     def discard(self):
         """Forget everything: process, port, files."""
+        if self.gone:
+            return
+        self.gone = True
         if self.running():
             self.kill()
         if self.own_port:
@@ -267,16 +288,9 @@ class Tgtd(Daemon):
     def prepare(self):
         self._iqn = "iqn.2026-01.example.test:tgt"
         self.adm("--op", "new", "--mode", "target", "--tid", "1", "-T", self._iqn)
-        for i, disk in enumerate(self.disks):
-            kind, _, rest = disk.partition(":")
-            words = rest.split(",")
-            path = words[0] if kind == "file" else os.path.join(self.dir, f"ram{i}.img")
-            size = next((w[5:] for w in words if w.startswith("size=")), None) if kind == "file" else words[0]
-            with open(path, "ab") as f:
-                f.truncate(parse_size(size))
-            self.adm("--op", "new", "--mode", "logicalunit", "--tid", "1", "--lun", str(i + 1), "-b", path)
-            self.adm("--op", "update", "--mode", "logicalunit", "--tid", "1", "--lun", str(i + 1),
-                     "--params", "thin_provisioning=1")
+        self.luns = 0
+        for disk in self.disks:
+            self.add_lun(disk)
         for key, value in (("InitialR2T", "No"), ("MaxOutstandingR2T", "8"), ("MaxConnections", "1"),
                            ("HeaderDigest", "CRC32C,None"), ("DataDigest", "CRC32C,None")):
             self.adm("--op", "update", "--mode", "target", "--tid", "1", "--name", key, "--value", value)
@@ -287,6 +301,25 @@ class Tgtd(Daemon):
             user, secret = self.chap.split(":", 1)
             self.adm("--op", "new", "--mode", "account", "--user", user, "--password", secret)
             self.adm("--op", "bind", "--mode", "account", "--tid", "1", "--user", user)
+        if self.mutual:
+            user, secret = self.mutual.split(":", 1)
+            self.adm("--op", "new", "--mode", "account", "--user", user, "--password", secret)
+            self.adm("--op", "bind", "--mode", "account", "--tid", "1", "--user", user, "--outgoing")
+
+    def add_lun(self, disk):
+        """Add a LUN while running; returns its number."""
+        self.luns += 1
+        lun = self.luns
+        kind, _, rest = disk.replace("{dir}", self.dir).partition(":")
+        words = rest.split(",")
+        path = words[0] if kind == "file" else os.path.join(self.dir, f"ram{lun}.img")
+        size = next((w[5:] for w in words if w.startswith("size=")), None) if kind == "file" else words[0]
+        with open(path, "ab") as f:
+            f.truncate(parse_size(size))
+        self.adm("--op", "new", "--mode", "logicalunit", "--tid", "1", "--lun", str(lun), "-b", path)
+        self.adm("--op", "update", "--mode", "logicalunit", "--tid", "1", "--lun", str(lun), "--params",
+                 "thin_provisioning=1")
+        return lun
 
     def stop(self, expect=0):
         # tgtd outlives SIGTERM while a target is configured
