@@ -180,14 +180,12 @@ int acl_lun_remove(struct acl_lun *al, struct errmsg *err)
 	return 0;
 }
 
-int port_with_acl(
+int port_with_acl_locked(
 	struct port *port, const char *initiator, int (*fn)(struct acl *acl, void *arg), void *arg)
 {
-	struct acl *acl;
+	struct acl *acl = acl_find(port, initiator);
 	int rc = 0;
 
-	engine_lock(port->eng);
-	acl = acl_find(port, initiator);
 	if (!acl && !port->generate_node_acls)
 		rc = -EACCES;
 	else if (!acl)
@@ -197,6 +195,16 @@ int port_with_acl(
 	/* A peer that gets no further than this leaves nothing behind. */
 	if (acl && acl->dynamic && !acl->nexuses && !acl->used)
 		acl_drop(acl);
+	return rc;
+}
+
+int port_with_acl(
+	struct port *port, const char *initiator, int (*fn)(struct acl *acl, void *arg), void *arg)
+{
+	int rc;
+
+	engine_lock(port->eng);
+	rc = port_with_acl_locked(port, initiator, fn, arg);
 	engine_unlock(port->eng);
 	return rc;
 }

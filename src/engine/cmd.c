@@ -130,6 +130,34 @@ int cmd_data_add_pages(struct cmd *cmd, struct cmd_data *d, uint32_t n)
 	return 0;
 }
 
+void cmd_data_cut(struct cmd *cmd, struct cmd_data *d, uint32_t n)
+{
+	uint32_t left = n, i = 0;
+
+	if (d->bytes <= n)
+		return;
+	while (i < d->niov && left >= d->iov[i].iov_len)
+		left -= (uint32_t)d->iov[i++].iov_len;
+	if (i < d->niov && left) {
+		struct iovec tail = d->iov[i];
+		size_t lead = (uintptr_t)tail.iov_base % POOL_PAGE_BYTES, keep;
+
+		/* Pages of the tail that no byte of the rest lies in. */
+		keep = (lead + left + POOL_PAGE_BYTES - 1) / POOL_PAGE_BYTES * POOL_PAGE_BYTES -
+		       lead;
+		if (keep < tail.iov_len) {
+			tail.iov_base = (char *)tail.iov_base + keep;
+			tail.iov_len -= keep;
+			pages_unref(loop_set(cmd->loop), &tail, 1);
+		}
+		d->iov[i++].iov_len = left;
+	}
+	if (i < d->niov)
+		pages_unref(loop_set(cmd->loop), d->iov + i, d->niov - i);
+	d->niov = i;
+	d->bytes = n;
+}
+
 /* ---- endings ------------------------------------------------------------------------------ */
 
 /* Approximate: not worth a locked instruction for each command. */

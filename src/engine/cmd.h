@@ -140,6 +140,9 @@ int cmd_data_reserve(struct cmd_data *d, uint32_t n);
  */
 int cmd_data_add_pages(struct cmd *cmd, struct cmd_data *d, uint32_t n);
 
+/* Cut d to n bytes (a no-op if it has no more); pages that are wholly cut off are released. */
+void cmd_data_cut(struct cmd *cmd, struct cmd_data *d, uint32_t n);
+
 /* ---- for handlers (spc/, sbc/) ------------------------------------------------------------ */
 
 /* End with GOOD. Residuals come from cmd_expect_*() and the data that were moved. */

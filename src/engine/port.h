@@ -145,6 +145,9 @@ int acl_lun_remove(struct acl_lun *al, struct errmsg *err);
  */
 int port_with_acl(
 	struct port *port, const char *initiator, int (*fn)(struct acl *acl, void *arg), void *arg);
+/* The same for callers that hold the configuration lock. */
+int port_with_acl_locked(
+	struct port *port, const char *initiator, int (*fn)(struct acl *acl, void *arg), void *arg);
 /* Call fn for each nexus under the configuration lock. Any thread. */
 void port_each_nexus(struct port *port, void (*fn)(struct nexus *nexus, void *arg), void *arg);
 

@@ -24,33 +24,6 @@ static uint32_t read_take(const struct cmd *cmd)
 	return read_bytes(cmd) < cmd->edtl_in ? read_bytes(cmd) : cmd->edtl_in;
 }
 
-/* Cut d to n bytes; pages that are wholly cut off are released. */
-static void data_cut(struct cmd *cmd, struct cmd_data *d, uint32_t n)
-{
-	uint32_t left = n, i = 0;
-
-	while (i < d->niov && left >= d->iov[i].iov_len)
-		left -= (uint32_t)d->iov[i++].iov_len;
-	if (i < d->niov && left) {
-		struct iovec tail = d->iov[i];
-		size_t lead = (uintptr_t)tail.iov_base % POOL_PAGE_BYTES, keep;
-
-		/* Pages of the tail that no byte of the rest lies in. */
-		keep = (lead + left + POOL_PAGE_BYTES - 1) / POOL_PAGE_BYTES * POOL_PAGE_BYTES -
-		       lead;
-		if (keep < tail.iov_len) {
-			tail.iov_base = (char *)tail.iov_base + keep;
-			tail.iov_len -= keep;
-			pages_unref(loop_set(cmd->loop), &tail, 1);
-		}
-		d->iov[i++].iov_len = left;
-	}
-	if (i < d->niov)
-		pages_unref(loop_set(cmd->loop), d->iov + i, d->niov - i);
-	d->niov = i;
-	d->bytes = n;
-}
-
 static void read_came(struct cmd *cmd)
 {
 	uint32_t take = read_take(cmd);
@@ -64,7 +37,7 @@ static void read_came(struct cmd *cmd)
 		return;
 	}
 	if (cmd->in.bytes > take)
-		data_cut(cmd, &cmd->in, take);
+		cmd_data_cut(cmd, &cmd->in, take);
 	cmd_good(cmd);
 }
 
@@ -162,7 +135,7 @@ static void write_have_data(struct cmd *cmd)
 		return;
 	}
 	if (cmd->nblocks << shift != cmd->out.bytes)
-		data_cut(cmd, &cmd->out, (uint32_t)(cmd->nblocks << shift));
+		cmd_data_cut(cmd, &cmd->out, (uint32_t)(cmd->nblocks << shift));
 	cmd_enter_io(cmd, write_send);
 }
 
