@@ -72,4 +72,54 @@
 /* Algorithms in one CHAP_A list; there are four, the rest is ignored with an error. */
 #define CHAP_ALGORITHMS_LIST_MAX 32
 
+/* ---- Connections and sessions ---- */
+
+/*
+ * MaxRecvDataSegmentLength that we declare at most, and data segments that we send at most,
+ * whatever is configured: one data segment is described by one array of slices.
+ */
+#define CONN_DATA_SEGMENT_BYTES_MAX (1u << 20)
+
+/* Slices of one data segment: a page each at worst, and a cut one at either end. */
+#define RX_SINK_IOV ((CONN_DATA_SEGMENT_BYTES_MAX >> 12) + 2)
+
+/*
+ * From this many bytes on a data segment is received straight to its place: below it one system
+ * call costs more than copying.
+ */
+#define RX_DIRECT_BYTES 12288
+
+/* Connections of a process that have not logged in; the oldest gives way to a newer one. */
+#define LOGINS_PENDING_MAX 1024
+
+/* Of these at most so many from one address: one peer cannot push out all others. */
+#define LOGINS_PENDING_PER_PEER 256
+
+/* Connections in all; each may cost a descriptor and some 20 KiB. */
+#define CONNS_MAX 65536
+
+/* PDUs without a command (pings, rejects, texts) waiting to be sent, until receiving stops. */
+#define TX_PDUS_MAX 128
+
+/* One submission: PDUs, slices and bytes. */
+#define TX_BATCH_PDUS  128
+#define TX_BATCH_IOV   640
+#define TX_BATCH_BYTES (1u << 20)
+
+/* Batches and tasks kept for reuse per loop. */
+#define FREE_BATCHES_KEPT 64u
+#define FREE_TASKS_KEPT   4096u
+
+/* MaxOutstandingR2T that is granted at most. */
+#define TASK_R2TS_MAX 8
+
+/* Writes that ended while their data may still be coming: it is dropped without a Reject. */
+#define SESS_ENDED_ITTS 32
+
+/* A login that reinstates a session waits this long for the old one to end. */
+#define REINSTATE_WAIT_NS 10000000000ull
+
+/* Commands that wait for a lower CmdSN: the window is no larger. */
+#define SESS_DEPTH_MAX 1024
+
 #endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * conn.h: a connection (RFC 7143 4.2.4, 8.1): its receive side (rx.c), its send side (tx.c), and
+ * what happens to it in between (conn.c). It belongs to one loop for its life; everything here is
+ * for that loop.
+ *
+ * Receiving has two ways, switched by the traffic. Idle connections and small PDUs: into a buffer
+ * of the loop, which is taken only when data are there, several PDUs at once, payload copied once
+ * to where it belongs. Large data segments: straight to where they belong, header by header,
+ * nothing copied.
+ */
+#ifndef ULIO_FABRIC_ISCSI_CONN_H
+#define ULIO_FABRIC_ISCSI_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "fabric/iscsi/keys.h"
+#include "fabric/iscsi/limits.h"
+#include "fabric/iscsi/target.h"
+#include "fabric/iscsi/wire.h"
+#include "loop/loop.h"
+
+struct conn;
+struct login;
+struct login_reply;
+struct sess;
+struct task;
+struct text_exchange;
+
+/* RFC 7143 8.1.1; the transitions are in conn.fsm.h. */
+enum conn_state {
+	CONN_FREE, /* S1 */
+	CONN_XPT_UP, /* S3 */
+	CONN_IN_LOGIN, /* S4 */
+	CONN_LOGGED_IN, /* S5 */
+	CONN_IN_LOGOUT, /* S6 */
+	CONN_LOGOUT_REQUESTED, /* S7 */
+	CONN_CLEANUP_WAIT, /* S8: closed, waits for what loops and engine still hold */
+	CONN_STATES
+};
+
+enum conn_event {
+	EV_ACCEPTED, /* T3 */
+	EV_LOGIN_REQUEST, /* T4 */
+	EV_LOGIN_DONE, /* T5 */
+	EV_LOGIN_FAILED, /* T7 */
+	EV_ASYNC_LOGOUT, /* T11, T12: we asked for a logout */
+	EV_LOGOUT, /* T9, T10: the initiator asked for it */
+	EV_CLOSE, /* T8, T13, T15: the transport or the session has ended */
+	CONN_EVENTS
+};
+
+/* A PDU as it comes in: header checked for length, data segment where the sink said. */
+struct pdu {
+	struct bhs bhs;
+	/* the header digest follows the last AHS */
+	uint8_t ahs[AHS_TOTAL_BYTES_MAX + DIGEST_BYTES];
+	uint32_t data_bytes;
+};
+
+/* Where a data segment goes: slices that the owner of the PDU gave before it arrived. */
+struct rx_sink {
+	struct iovec iov[RX_SINK_IOV];
+	unsigned niov;
+	uint32_t left; /* bytes still to come */
+	unsigned at; /* slice and offset of the next byte */
+	size_t at_off;
+	bool pages; /* pool pages of the connection itself, released after the PDU */
+	bool discard; /* nobody wants it */
+};
+
+enum rx_phase { RX_HEADER, RX_DATA, RX_TAIL };
+
+struct rx {
+	enum rx_phase phase;
+	bool direct; /* the operation under way is a loop_recv() */
+	bool large; /* the last PDU was large: fetch the next header alone */
+	bool stopped; /* nothing is received: send queue full, or closing */
+	bool in_pdu; /* inside of a PDU handler */
+	struct loop_op op;
+	uint32_t have, need; /* bytes of the part that phase is about */
+	struct pdu pdu;
+	uint8_t tail[3 + DIGEST_BYTES]; /* padding and data digest */
+	struct rx_sink sink;
+	struct task *task; /* whose memory the data segment goes to */
+	struct iovec direct_iov[RX_SINK_IOV + 1];
+	/* What is left of a loop's buffer while receiving is stopped in the middle of it. */
+	uint8_t *buf;
+	uint32_t buf_at, buf_bytes;
+};
+
+/* One PDU or one task's Data-In and status, waiting to be sent. */
+struct tx_item {
+	struct list link;
+	struct task *task; /* NULL: a plain PDU */
+};
+
+/* A PDU with everything in it; made by tx_pdu_new(). */
+struct tx_pdu {
+	struct tx_item item;
+	struct bhs bhs; /* StatSN, ExpCmdSN, MaxCmdSN are filled in when it is sent */
+	bool takes_statsn; /* StatSN advances (a response), else it is only told */
+	void (*sent)(struct conn *conn, struct tx_pdu *p); /* may be NULL */
+	void *arg;
+	uint8_t *data; /* malloc'ed, or NULL */
+	uint32_t data_bytes;
+	struct iovec pages; /* or pool pages of one run */
+};
+
+struct tx_batch;
+
+struct tx {
+	struct list queue; /* struct tx_item */
+	struct loop_op op;
+	struct loop_msg flush;
+	struct tx_batch *batch; /* being sent */
+	uint64_t queued_bytes;
+	uint32_t items;
+};
+
+struct conn {
+	struct entity *entity;
+	struct loop *loop;
+	struct list loop_link; /* in node_loop.conns */
+	struct list login_link; /* in node_loop.logins */
+	struct listener *listener; /* borrowed: for the login only */
+	int fd;
+	uint32_t id; /* for logs */
+	enum conn_state state;
+	uint16_t cid;
+	char peer[64]; /* "10.0.0.2:51000" */
+	struct sockaddr_storage local, remote;
+
+	struct sess *sess; /* from the end of login on; the connection is in its list */
+	struct list sess_link;
+	struct login *login; /* during login */
+	struct text_exchange *text; /* what text.c collects and hands out */
+	uint8_t *login_data; /* data segment of a Login Request */
+	struct login_reply *login_reply;
+	uint32_t ntasks; /* struct task that point here */
+	uint32_t pins; /* other objects that point here */
+
+	bool header_digest, data_digest; /* in force */
+	uint32_t max_recv, max_xmit; /* MaxRecvDataSegmentLength: ours, and the initiator's */
+	uint32_t statsn, exp_statsn;
+	uint32_t login_cmdsn;
+
+	struct rx rx;
+	struct tx tx;
+
+	struct loop_timer timer; /* login time limit, then pings */
+	uint64_t last_rx_ns;
+	uint32_t ping_ttt; /* of the ping under way */
+	bool ping_sent;
+	bool close_after_send;
+	bool logging_out; /* the Logout Response waits for commands to end */
+	uint32_t logout_itt;
+	bool closing;
+	bool left_sess; /* sess_conn_gone() was called */
+	char close_why[160];
+	struct loop_msg reap;
+	/* A login that reinstates a session waits for the old one (RFC 7143 6.3.5). */
+	struct list wait_link; /* in tpg->waiters, under the configuration lock */
+	struct loop_msg wait_msg;
+	bool waiting; /* linked, or the message is on its way */
+	uint64_t rx_pdus, tx_pdus, rx_bytes, tx_bytes;
+};
+
+/* ---- conn.c ---- */
+
+/* A connection that was just accepted on fd, on this loop. Closes fd when there is no memory. */
+void conn_start(struct entity *entity, struct listener *listener, struct loop *loop, int fd);
+/* One step of the state machine; an event that the state has no row for closes the connection. */
+void conn_event(struct conn *conn, enum conn_event ev);
+/* End it: what is wrong goes into the log once (NULL: nothing is). Returns at once. */
+void conn_close(struct conn *conn, const char *why_fmt, ...) __attribute__((format(printf, 2, 3)));
+/* End it when everything that is queued has been sent. */
+void conn_close_when_sent(struct conn *conn);
+/* Something that kept a closing connection has ended. */
+void conn_reap(struct conn *conn);
+const char *conn_state_name(enum conn_state s);
+
+/* ---- rx.c ---- */
+
+void rx_start(struct conn *conn);
+/* Go on after rx.stopped. */
+void rx_resume(struct conn *conn);
+void rx_done(struct conn *conn);
+/* The data segment goes nowhere. */
+void rx_sink_discard(struct conn *conn);
+/* It goes to fresh pages of the connection. False: no memory. */
+bool rx_sink_pages(struct conn *conn);
+/* Copy what was received to pages into buf; at most cap bytes. */
+uint32_t rx_sink_copy(const struct conn *conn, void *buf, uint32_t cap);
+
+/* ---- tx.c ---- */
+
+struct tx_pdu *tx_pdu_new(struct conn *conn, uint8_t opcode, uint32_t itt);
+/* Queue it; it goes out with all that is queued in this round of the loop. Takes ownership. */
+void tx_send(struct conn *conn, struct tx_pdu *p);
+void tx_send_task(struct conn *conn, struct task *task);
+void tx_init(struct conn *conn);
+/* Drop everything that is queued and not under way. */
+void tx_drop(struct conn *conn);
+bool tx_full(const struct conn *conn);
+bool tx_idle(const struct conn *conn);
+
+/* ---- ffp.c: a PDU of the Full Feature Phase ---- */
+
+/*
+ * The header is there: give its data segment a place (rx.sink), or refuse the PDU. False: the
+ * connection is being closed.
+ */
+bool ffp_begin(struct conn *conn, const struct pdu *pdu);
+/* All of it is there; digest_ok is false when the data digest did not match. */
+void ffp_end(struct conn *conn, const struct pdu *pdu, bool digest_ok);
+
+/* ---- connlogin.c ---- */
+
+bool login_begin_pdu(struct conn *conn, const struct pdu *pdu);
+void login_end_pdu(struct conn *conn, const struct pdu *pdu);
+/* The connection is being closed: it no longer waits for an old session. */
+void login_stop_waiting(struct conn *conn);
+
+/* ---- reject.c, nop.c, text.c, logout.c ---- */
+
+/* RFC 7143 11.17: answer a PDU that cannot be accepted with its header. */
+void reject_send(struct conn *conn, const struct pdu *pdu, enum iscsi_reject reason);
+void nop_ping(struct conn *conn);
+void text_done(struct conn *conn);
+/* Send the Logout Response that waited for commands to end. */
+void logout_finish(struct conn *conn);
+void async_send(
+	struct conn *conn, enum iscsi_async_event event, uint16_t p1, uint16_t p2, uint16_t p3);
+
+#endif

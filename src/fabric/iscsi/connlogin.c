@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * connlogin.c: between a connection and the login phase (login.h): who is let in where,
+ * reinstatement of a session (RFC 7143 6.3.5), and the record of a login that failed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/iov.h"
+#include "fabric/iscsi/login.h"
+#include "fabric/iscsi/sess.h"
+
+#define NS_PER_S 1000000000ull
+
+/*
+ * ---- questions of the login phase
+ * -----------------------------------------------------------------
+ */
+
+static uint16_t refuse(struct login_grant *g, uint16_t status, const char *cause, const char *cure)
+{
+	g->cause = cause;
+	g->cure = cure;
+	return status;
+}
+
+static void clamp(struct keys_config *keys)
+{
+	if (keys->max_recv_data_segment_length > CONN_DATA_SEGMENT_BYTES_MAX)
+		keys->max_recv_data_segment_length = CONN_DATA_SEGMENT_BYTES_MAX;
+	if (keys->max_xmit_data_segment_length > CONN_DATA_SEGMENT_BYTES_MAX)
+		keys->max_xmit_data_segment_length = CONN_DATA_SEGMENT_BYTES_MAX;
+	if (keys->max_outstanding_r2t > TASK_R2TS_MAX)
+		keys->max_outstanding_r2t = TASK_R2TS_MAX;
+	keys->max_connections = 1;
+}
+
+/* The group of that target that this connection has come through. Under the configuration lock. */
+static struct tpg *tpg_of(struct conn *conn, const char *target_name)
+{
+	struct portal *portal;
+
+	list_for_each (portal, &conn->listener->portals, struct portal, listener_link)
+		if (portal->tpg->enabled && !strcmp(portal->tpg->target->name, target_name))
+			return portal->tpg;
+	return NULL;
+}
+
+static uint16_t find_target(void *arg, const struct login_id *id, struct login_grant *g)
+{
+	struct conn *conn = arg;
+	uint16_t status = LOGIN_STATUS_SUCCESS;
+	struct tpg *tpg;
+
+	engine_lock(conn->entity->eng);
+	tpg = tpg_of(conn, id->target_name);
+	if (tpg) {
+		g->keys = tpg->keys;
+		g->target_portal_group_tag = tpg->tag;
+		clamp(&g->keys);
+	} else if (target_find(conn->entity, id->target_name)) {
+		status = refuse(g, LOGIN_STATUS_SERVICE_UNAVAILABLE,
+			"the target has no enabled portal group at this address",
+			"enable its portal group, or add this address to its portals");
+	} else {
+		status = refuse(g, LOGIN_STATUS_NOT_FOUND, "there is no target of that name",
+			"check the name: `ulio ls /iscsi` lists those there are");
+	}
+	engine_unlock(conn->entity->eng);
+	return status;
+}
+
+/* Whom the login is for, and what is found out about it under the lock. */
+struct node_query {
+	struct conn *conn;
+	struct tpg *tpg;
+	struct login_grant *g;
+	struct node_attribs attribs;
+	uint32_t depth;
+	uint16_t status;
+};
+
+static bool has_secret(const struct chap_auth *a)
+{
+	return a->userid[0] && a->password[0];
+}
+
+static int ask_node(struct acl *acl, void *arg)
+{
+	struct node_query *q = arg;
+	const struct node_data *nd = acl->fabric_data;
+	const struct chap_auth *auth = acl->dynamic ? &q->tpg->auth : &nd->auth;
+	bool demand = nd->attribs.authentication == -1 ? q->tpg->attribs.authentication
+						       : nd->attribs.authentication == 1;
+
+	q->attribs = nd->attribs;
+	q->depth = acl->queue_depth;
+	if (!q->g)
+		return 0;
+	q->g->chap = *auth;
+	q->g->keys.auth_method = demand ? AUTH_METHOD_CHAP : AUTH_METHOD_CHAP | AUTH_METHOD_NONE;
+	if (demand && !has_secret(auth))
+		q->status = refuse(q->g, LOGIN_STATUS_AUTHENTICATION_FAILURE,
+			"authentication is demanded, but no userid and password are set for it",
+			"set auth/userid and auth/password, or attrib/authentication to 0");
+	return 0;
+}
+
+static uint16_t ask_discovery(struct conn *conn, struct login_grant *g)
+{
+	struct entity *e = conn->entity;
+	uint16_t status = LOGIN_STATUS_SUCCESS;
+
+	engine_lock(e->eng);
+	g->chap = e->discovery_auth;
+	g->keys.auth_method =
+		e->enforce_discovery_auth ? AUTH_METHOD_CHAP : AUTH_METHOD_CHAP | AUTH_METHOD_NONE;
+	if (e->enforce_discovery_auth && !has_secret(&e->discovery_auth))
+		status = refuse(g, LOGIN_STATUS_AUTHENTICATION_FAILURE,
+			"discovery demands authentication, but no userid and password are set for "
+			"it",
+			"set discovery_auth/userid and password, or enforce_discovery_auth to 0");
+	engine_unlock(e->eng);
+	clamp(&g->keys);
+	return status;
+}
+
+static uint16_t find_node(void *arg, const struct login_id *id, struct login_grant *g)
+{
+	struct node_query q = { .conn = arg, .g = g };
+	int rc;
+
+	if (id->discovery)
+		return ask_discovery(arg, g);
+	engine_lock(q.conn->entity->eng);
+	q.tpg = tpg_of(q.conn, id->target_name);
+	rc = q.tpg ? port_with_acl_locked(q.tpg->port, id->initiator_name, ask_node, &q) : -ENOENT;
+	engine_unlock(q.conn->entity->eng);
+	if (rc == -EACCES)
+		return refuse(g, LOGIN_STATUS_AUTHORIZATION_FAILURE,
+			"the initiator is not in the access list of the target",
+			"add an ACL for its name, or open the target to all (generate_node_acls)");
+	if (rc)
+		return refuse(g, LOGIN_STATUS_OUT_OF_RESOURCES, "the portal group has gone", NULL);
+	return q.status;
+}
+
+static uint16_t find_session(void *arg, const struct login_id *id, struct sess_params *params)
+{
+	/* MaxConnections is 1: there is no session that a connection could be added to (6.3.4). */
+	return LOGIN_STATUS_SESSION_DOES_NOT_EXIST;
+}
+
+static const struct login_ops ops = {
+	.find_target = find_target,
+	.find_node = find_node,
+	.find_session = find_session,
+};
+
+/*
+ * ---- the record of failures
+ * --------------------------------------------------------------------------
+ */
+
+static void count_failure(struct conn *conn, const struct login_failure *f)
+{
+	const struct login_id *id = login_id(conn->login);
+	struct target *t;
+
+	engine_lock(conn->entity->eng);
+	t = target_find(conn->entity, id->target_name);
+	if (t) {
+		struct target_stats *s = &t->stats;
+
+		atomic_fetch_add(f->status == LOGIN_STATUS_AUTHENTICATION_FAILURE
+					 ? &s->login_authenticate_fails
+				 : f->status == LOGIN_STATUS_AUTHORIZATION_FAILURE
+					 ? &s->login_authorize_fails
+				 : f->status >> 8 == 1 ? &s->login_redirects
+				 : f->status == LOGIN_STATUS_INITIATOR_ERROR
+					 ? &s->login_negotiate_fails
+					 : &s->login_other_fails,
+			1);
+		atomic_store(&s->fail_time, (uint64_t)time(NULL));
+		atomic_store(&s->fail_type, f->status);
+		strcpy(s->fail_initiator, id->initiator_name);
+		strcpy(s->fail_address, conn->peer);
+	}
+	engine_unlock(conn->entity->eng);
+}
+
+static void log_failure(struct conn *conn)
+{
+	const struct login_failure *f = login_failure(conn->login);
+	const struct login_id *id = login_id(conn->login);
+
+	if (!f)
+		return;
+	count_failure(conn, f);
+	log_limited(&conn->entity->login_log, LOG_LEVEL_WARN, "iscsi", conn->peer,
+		"login of \"%s\" to \"%s\" refused in %s with 0x%04x: %s%s%s", id->initiator_name,
+		id->discovery ? "discovery" : id->target_name, login_state_name(f->state),
+		f->status, f->cause, f->cure && *f->cure ? "; " : "", f->cure ? f->cure : "");
+}
+
+/*
+ * ---- PDUs
+ * ---------------------------------------------------------------------------------------------
+ */
+
+static void send_reply(struct conn *conn, const struct login_reply *reply)
+{
+	struct tx_pdu *p = tx_pdu_new(conn, ISCSI_OP_LOGIN_RESPONSE, 0);
+
+	if (!p)
+		return;
+	memcpy(&p->bhs, &reply->bhs, BHS_BYTES);
+	/* 11.13.4: StatSN is only valid, and only advances, when the login has not failed. */
+	p->takes_statsn = true;
+	if (reply->text_bytes) {
+		p->data = malloc(reply->text_bytes);
+		if (!p->data) {
+			free(p);
+			conn_close(conn, "out of memory");
+			return;
+		}
+		memcpy(p->data, reply->text, reply->text_bytes);
+		p->data_bytes = (uint32_t)reply->text_bytes;
+	}
+	tx_send(conn, p);
+}
+
+static void end_refused(struct conn *conn, const struct login_reply *reply)
+{
+	log_failure(conn);
+	send_reply(conn, reply);
+	conn_event(conn, EV_LOGIN_FAILED);
+	conn_close_when_sent(conn);
+}
+
+/* 6.3.5: the session of the same initiator port and portal group. Under the configuration lock. */
+static struct sess *predecessor(struct tpg *tpg, const struct login_id *id)
+{
+	struct sess *s;
+
+	list_for_each (s, &tpg->sessions, struct sess, tpg_link)
+		if (!memcmp(s->isid, id->isid, sizeof(s->isid)) &&
+			!strcmp(s->initiator, id->initiator_name))
+			return s;
+	return NULL;
+}
+
+/*
+ * End a session that this login replaces. True: there is one; wait_msg comes when a session of
+ * the group has ended.
+ */
+static bool replace_session(struct conn *conn, const struct login_id *id)
+{
+	struct tpg *tpg;
+	struct sess *old = NULL;
+
+	engine_lock(conn->entity->eng);
+	tpg = tpg_of(conn, id->target_name);
+	if (tpg)
+		old = predecessor(tpg, id);
+	if (old) {
+		sess_drop(old, "the initiator has logged in anew (session reinstatement)");
+		conn->waiting = true;
+		list_push_back(&tpg->waiters, &conn->wait_link);
+	}
+	engine_unlock(conn->entity->eng);
+	return old != NULL;
+}
+
+static uint16_t make_session(struct conn *conn)
+{
+	const struct login_id *id = login_id(conn->login);
+	struct node_query q = { .conn = conn };
+	int rc = -ENOENT;
+
+	q.attribs.nopin_timeout = id->discovery ? 0 : 15;
+	if (!id->discovery) {
+		engine_lock(conn->entity->eng);
+		q.tpg = tpg_of(conn, id->target_name);
+		if (q.tpg)
+			rc = port_with_acl_locked(q.tpg->port, id->initiator_name, ask_node, &q);
+		/* In the group's list it holds the group: it cannot go before the session. */
+		if (!rc)
+			q.tpg->nsessions++;
+		engine_unlock(conn->entity->eng);
+		if (rc)
+			return rc == -EACCES ? LOGIN_STATUS_AUTHORIZATION_FAILURE
+					     : LOGIN_STATUS_SERVICE_UNAVAILABLE;
+	}
+	return sess_new(conn, q.tpg, login_values(conn->login), id->isid, login_cmdsn(conn->login),
+		&q.attribs, q.tpg ? q.depth : 16);
+}
+
+/* All has been agreed: make the session, tell, and enter the Full Feature Phase. */
+static void complete(struct conn *conn)
+{
+	struct login_reply *reply = conn->login_reply;
+	const struct keys_values *v = login_values(conn->login);
+	uint16_t status;
+
+	if (!login_id(conn->login)->discovery && replace_session(conn, login_id(conn->login))) {
+		loop_timer_arm(conn->loop, &conn->timer, REINSTATE_WAIT_NS);
+		return;
+	}
+	status = make_session(conn);
+	if (status != LOGIN_STATUS_SUCCESS) {
+		login_refuse(conn->login, status, "the session could not be made", NULL, reply);
+		end_refused(conn, reply);
+		return;
+	}
+	conn->cid = login_id(conn->login)->cid;
+	reply->bhs.tsih = be16_put(conn->sess->tsih);
+	if (conn->sess->tpg)
+		atomic_fetch_add(&conn->sess->tpg->target->stats.login_accepts, 1);
+	log_msg(LOG_LEVEL_INFO, "iscsi", "%s: %s logged in to %s, session %u%s%s", conn->peer,
+		conn->sess->initiator,
+		conn->sess->tpg ? conn->sess->tpg->target->name : "discovery", conn->sess->tsih,
+		login_user(conn->login) ? ", authenticated as " : "",
+		login_user(conn->login) ? login_user(conn->login) : "");
+	send_reply(conn, reply);
+	conn->header_digest = v->conn.header_digest == DIGEST_CRC32C;
+	conn->data_digest = v->conn.data_digest == DIGEST_CRC32C;
+	conn_event(conn, EV_LOGIN_DONE);
+	conn->login = login_free(conn->login);
+	free(conn->login_data);
+	conn->login_data = NULL;
+	free(conn->login_reply);
+	conn->login_reply = NULL;
+	if (conn->rx.stopped)
+		rx_resume(conn);
+}
+
+/* The session that stood in the way has ended, or one of the same group has. */
+static void session_ended(struct loop *loop, struct loop_msg *msg)
+{
+	struct conn *conn = container_of(msg, struct conn, wait_msg);
+
+	conn->waiting = false;
+	if (conn->closing)
+		conn_reap(conn);
+	else
+		complete(conn);
+}
+
+void login_stop_waiting(struct conn *conn)
+{
+	if (!conn->waiting)
+		return;
+	engine_lock(conn->entity->eng);
+	/* Not in the list any more: the message is on its way, and the connection waits for it. */
+	if (list_linked(&conn->wait_link)) {
+		list_del(&conn->wait_link);
+		conn->waiting = false;
+	}
+	engine_unlock(conn->entity->eng);
+}
+
+bool login_begin_pdu(struct conn *conn, const struct pdu *pdu)
+{
+	if (conn->waiting || conn->close_after_send) {
+		conn_close(conn, "a PDU after the last one of the login");
+		return false;
+	}
+	if (!conn->login) {
+		conn->login = login_new(&ops, conn);
+		conn->login_data = malloc(LOGIN_DATA_SEGMENT_BYTES_MAX);
+		conn->login_reply = calloc(1, sizeof(*conn->login_reply));
+		conn->wait_msg.fn = session_ended;
+		if (!conn->login || !conn->login_data || !conn->login_reply) {
+			conn_close(conn, "out of memory");
+			return false;
+		}
+	}
+	/* The first PDU must be a Login Request (6.3); anything else is no iSCSI initiator's. */
+	if (conn->state == CONN_XPT_UP && bhs_opcode(&pdu->bhs) != ISCSI_OP_LOGIN_REQUEST) {
+		conn_close(conn, "the first PDU is no Login Request: opcode 0x%02x",
+			bhs_opcode(&pdu->bhs));
+		return false;
+	}
+	conn->rx.sink.iov[0] = (struct iovec){ conn->login_data, pdu->data_bytes };
+	conn->rx.sink.niov = pdu->data_bytes ? 1 : 0;
+	return true;
+}
+
+void login_end_pdu(struct conn *conn, const struct pdu *pdu)
+{
+	const struct bhs_login_request *q = (const struct bhs_login_request *)&pdu->bhs;
+	struct login_reply *reply = conn->login_reply;
+	enum login_verdict verdict;
+
+	if (conn->state == CONN_XPT_UP)
+		conn->statsn = be32_get(q->expstatsn);
+	conn_event(conn, EV_LOGIN_REQUEST);
+	if (bhs_opcode(&pdu->bhs) != ISCSI_OP_LOGIN_REQUEST || pdu->bhs.total_ahs_length)
+		verdict = login_refuse(conn->login, LOGIN_STATUS_INVALID_DURING_LOGIN,
+			"a PDU that is no plain Login Request", NULL, reply);
+	else
+		verdict = login_request(conn->login, q, conn->login_data, pdu->data_bytes, reply);
+	conn->login_cmdsn = login_cmdsn(conn->login);
+	switch (verdict) {
+	case LOGIN_PENDING:
+		send_reply(conn, reply);
+		break;
+	case LOGIN_COMPLETE:
+		complete(conn);
+		break;
+	case LOGIN_REFUSED:
+		end_refused(conn, reply);
+		break;
+	}
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ffp.c: PDUs of the Full Feature Phase: which there are, and in which order they run. */
+#include "fabric/iscsi/ffp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/iov.h"
+#include "fabric/iscsi/sess.h"
+#include "fabric/iscsi/task.h"
+
+enum {
+	FFP_DATA = 1 << 0, /* its data segment is wanted */
+	FFP_DISCOVERY = 1 << 1, /* allowed in a discovery session (RFC 7143 4.3) */
+	FFP_UNNUMBERED = 1 << 2, /* has no CmdSN */
+};
+
+struct ffp_row {
+	ffp_run_fn *run;
+	void (*begin)(struct conn *conn, const struct pdu *pdu);
+	void (*end)(struct conn *conn, const struct pdu *pdu, bool digest_ok);
+	unsigned flags;
+};
+
+static const struct ffp_row rows[ISCSI_OP_MASK + 1] = {
+	[ISCSI_OP_NOP_OUT] = { .run = nop_out, .flags = FFP_DATA | FFP_DISCOVERY },
+	[ISCSI_OP_SCSI_COMMAND] = { .begin = task_begin, .end = task_end },
+	[ISCSI_OP_TASK_MANAGEMENT_REQUEST] = { .run = tmf_request },
+	[ISCSI_OP_TEXT_REQUEST] = { .run = text_request, .flags = FFP_DATA | FFP_DISCOVERY },
+	[ISCSI_OP_DATA_OUT] = { .begin = task_data_begin,
+		.end = task_data_end,
+		.flags = FFP_UNNUMBERED },
+	[ISCSI_OP_LOGOUT_REQUEST] = { .run = logout_request, .flags = FFP_DISCOVERY },
+};
+
+/* Why there is no row for an opcode. */
+static enum iscsi_reject no_row(uint8_t opcode)
+{
+	switch (opcode) {
+	case ISCSI_OP_SNACK_REQUEST: /* RFC 7143 11.16: retransmission is of level 1 */
+		return ISCSI_REJECT_SNACK_REJECT;
+	case ISCSI_OP_LOGIN_REQUEST: /* 6.3: the login phase is over */
+		return ISCSI_REJECT_PROTOCOL_ERROR;
+	default:
+		return ISCSI_REJECT_COMMAND_NOT_SUPPORTED;
+	}
+}
+
+static const struct ffp_row *row_of(const struct conn *conn, const struct pdu *pdu)
+{
+	const struct ffp_row *row = &rows[bhs_opcode(&pdu->bhs)];
+
+	if (!row->run && !row->begin)
+		return NULL;
+	return conn->sess->discovery && !(row->flags & FFP_DISCOVERY) ? NULL : row;
+}
+
+bool ffp_begin(struct conn *conn, const struct pdu *pdu)
+{
+	const struct ffp_row *row = row_of(conn, pdu);
+
+	if (!row) {
+		rx_sink_discard(conn);
+		reject_send(conn, pdu,
+			rows[bhs_opcode(&pdu->bhs)].begin ? ISCSI_REJECT_PROTOCOL_ERROR
+							  : no_row(bhs_opcode(&pdu->bhs)));
+	} else if (row->begin) {
+		row->begin(conn, pdu);
+	} else if (!pdu->data_bytes || !(row->flags & FFP_DATA)) {
+		rx_sink_discard(conn);
+	} else if (!rx_sink_pages(conn)) {
+		conn_close(conn, "out of memory");
+	}
+	return !conn->closing;
+}
+
+void ffp_run(struct conn *conn, const struct pdu *pdu, const struct iovec *data, unsigned n)
+{
+	rows[bhs_opcode(&pdu->bhs)].run(conn, pdu, data, n);
+}
+
+/* A request that came before its turn, with its data, as a task without a command. */
+static void hold(struct conn *conn, const struct pdu *pdu, uint32_t cmdsn)
+{
+	struct task *task = task_new(conn);
+
+	if (!task) {
+		conn_close(conn, "out of memory");
+		return;
+	}
+	task->cmdsn = cmdsn;
+	task->immediate = bhs_immediate(&pdu->bhs);
+	task->held_pdu = malloc(sizeof(*pdu));
+	task->held_data = malloc(pdu->data_bytes + 1u);
+	if (!task->held_pdu || !task->held_data) {
+		task_kill(task);
+		conn_close(conn, "out of memory");
+		return;
+	}
+	*task->held_pdu = *pdu;
+	rx_sink_copy(conn, task->held_data, pdu->data_bytes);
+	if (!sess_hold(conn->sess, task))
+		task_kill(task);
+}
+
+static void run_in_order(struct conn *conn, const struct pdu *pdu)
+{
+	/* CmdSN is at the same place in all of them. */
+	uint32_t cmdsn = be32_get(((const struct bhs_nop_out *)&pdu->bhs)->cmdsn);
+	const struct rx_sink *s = &conn->rx.sink;
+	struct sess *sess = conn->sess;
+
+	if (bhs_immediate(&pdu->bhs)) {
+		/* 4.2.3: a function waits for the commands before it, also if it is immediate. */
+		if (bhs_opcode(&pdu->bhs) == ISCSI_OP_TASK_MANAGEMENT_REQUEST &&
+			sna_lt(sess->exp_cmdsn, cmdsn) && sna_le(cmdsn, sess->max_cmdsn + 1))
+			hold(conn, pdu, cmdsn);
+		else
+			ffp_run(conn, pdu, s->iov, s->niov);
+		return;
+	}
+	switch (sess_order_of(sess, cmdsn, false)) {
+	case SESS_NOW:
+		ffp_run(conn, pdu, s->iov, s->niov);
+		if (!conn->closing)
+			sess_run_held(sess);
+		break;
+	case SESS_HELD:
+		hold(conn, pdu, cmdsn);
+		break;
+	case SESS_IGNORE:
+		break;
+	}
+}
+
+void ffp_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
+{
+	const struct ffp_row *row = row_of(conn, pdu);
+
+	conn->exp_statsn = be32_get(((const struct bhs_nop_out *)&pdu->bhs)->expstatsn);
+	if (!row)
+		return;
+	if (row->end)
+		row->end(conn, pdu, digest_ok);
+	else if (digest_ok)
+		run_in_order(conn, pdu);
+	else
+		reject_send(conn, pdu, ISCSI_REJECT_DATA_DIGEST_ERROR);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * target.h: iSCSI targets, their portal groups and the listening sockets they are reached by.
+ *
+ * One struct entity is the fabric of a process (Network Entity, RFC 7143 4.1). Its targets and
+ * portal groups change on the control thread, under the engine's configuration lock; connections
+ * look them up at login under the same lock, and keep a session's portal group alive by being in
+ * its list.
+ */
+#ifndef ULIO_FABRIC_ISCSI_TARGET_H
+#define ULIO_FABRIC_ISCSI_TARGET_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+#include "base/idpool.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "engine/port.h"
+#include "fabric/iscsi/chap.h"
+#include "fabric/iscsi/keys.h"
+#include "loop/loop.h"
+
+/* Counters of failed logins by cause, and of sessions, as LIO's fabric_statistics has them. */
+struct target_stats {
+	_Atomic uint64_t login_accepts, login_redirects, login_other_fails, login_authorize_fails,
+		login_authenticate_fails, login_negotiate_fails, logout_normal, logout_abnormal,
+		digest_errors, connection_errors, format_errors;
+	_Atomic uint64_t fail_time; /* seconds since 1970 of the last failed login */
+	_Atomic uint32_t fail_type; /* its login status */
+	char fail_initiator[NODE_NAME_BYTES_MAX + 1]; /* under the configuration lock */
+	char fail_address[64];
+};
+
+/* Attributes of a portal group (attrib/), LIO's names and ranges. */
+struct tpg_attribs {
+	uint32_t authentication, login_timeout, netif_timeout, default_cmdsn_depth, default_erl,
+		demo_mode_discovery, t10_pi, fabric_prot_type, tpg_enabled_sendtargets;
+};
+
+/* Attributes of a node ACL (acls/X/attrib/). */
+struct node_attribs {
+	int32_t authentication; /* -1: as its portal group says */
+	uint32_t dataout_timeout, dataout_timeout_retries, default_erl, nopin_timeout,
+		nopin_response_timeout, random_datain_pdu_offsets, random_datain_seq_offsets,
+		random_r2t_offsets;
+};
+
+/* What the fabric keeps with an ACL: acl->fabric_data. */
+struct node_data {
+	struct node_attribs attribs;
+	struct chap_auth auth;
+	void *tree_obj;
+};
+
+struct target;
+
+/* A portal group (TPG) and the SCSI target port that it is. */
+struct tpg {
+	struct target *target;
+	uint16_t tag;
+	struct list link;
+	struct port *port; /* owned; generate_node_acls and the demo mode attributes are in there */
+	bool enabled;
+	struct keys_config keys; /* param/ */
+	struct tpg_attribs attribs;
+	struct chap_auth auth; /* for demo mode */
+	struct list portals; /* struct portal */
+	struct list sessions; /* struct sess by tpg_link, under the configuration lock */
+	unsigned nsessions;
+	struct list waiters; /* struct conn by wait_link: logins that wait for a session to end */
+	void *tree_obj;
+};
+
+/* A portal of a group: an address that it is reached by. */
+struct portal {
+	struct tpg *tpg;
+	struct list link; /* in the group */
+	struct list listener_link;
+	struct listener *listener; /* NULL while the group is disabled */
+	struct sockaddr_storage addr; /* as configured; port 0 is not allowed */
+	char name[80]; /* "10.0.0.1:3260", "[::1]:3260": as in configfs */
+	char advertise[280]; /* "host:port" that SendTargets gives instead; empty: the address */
+	bool iser, offload; /* shown only: there is no such transport here */
+	void *tree_obj;
+};
+
+/* A listening socket; portals of several groups may share one. */
+struct listener {
+	struct entity *entity;
+	struct list link;
+	struct list portals; /* struct portal by listener_link, under the configuration lock */
+	struct sockaddr_storage addr;
+	struct sockaddr_storage bound;
+	int fd;
+	struct loop *loop;
+	struct loop_op accept;
+	struct loop_event *closed; /* set while it is being closed */
+	bool ending;
+};
+
+struct target {
+	struct entity *entity;
+	char name[NODE_NAME_BYTES_MAX + 1];
+	struct list link;
+	struct hash_str_node hash;
+	struct list tpgs; /* by rising tag */
+	struct target_stats stats;
+	int32_t cmd_completion_affinity;
+	uint32_t index;
+	void *tree_obj;
+};
+
+/* What a loop keeps for its connections; touched on that loop only. */
+struct node_loop {
+	struct entity *entity;
+	struct loop *loop;
+	struct list conns; /* all connections of the loop by loop_link */
+	struct list logins; /* those that have not logged in, oldest first */
+	uint32_t nlogins;
+	struct list free_batches, free_tasks;
+	uint32_t nfree_batches, nfree_tasks;
+} __attribute__((aligned(128)));
+
+struct entity {
+	struct engine *eng;
+	struct loops *loops;
+	struct list targets;
+	struct hash names;
+	struct list listeners;
+	struct node_loop *per_loop;
+	/* iscsi/discovery_auth */
+	struct chap_auth discovery_auth;
+	bool enforce_discovery_auth;
+	pthread_mutex_t tsih_lock;
+	struct idpool tsihs;
+	uint32_t next_target_index;
+	_Atomic uint32_t next_conn_id, nconns;
+	_Atomic uint64_t rejects;
+	_Atomic bool stopping;
+	uint32_t login_timeout_s;
+	struct log_limit login_log, peer_log;
+};
+
+/* What the daemon makes once. Control thread. 0 or -ENOMEM. */
+int entity_new(struct engine *eng, struct entity **ret);
+/*
+ * Tell all initiators (Asynchronous Message), end all sessions, and wait until they are gone, at
+ * most timeout_ns (-ETIMEDOUT). Control thread.
+ */
+int entity_stop(struct entity *e, uint64_t timeout_ns);
+/* Targets must be gone. Returns NULL. */
+struct entity *entity_free(struct entity *e);
+
+/* Targets and groups. Control thread; names are normalised by the caller (name.h). */
+int target_new(struct entity *e, const char *name, struct target **ret, struct errmsg *err);
+int target_free(struct target *t, struct errmsg *err);
+/* Under the configuration lock. */
+struct target *target_find(struct entity *e, const char *name);
+
+int tpg_new(struct target *t, uint16_t tag, struct tpg **ret, struct errmsg *err);
+int tpg_free(struct tpg *tpg, struct errmsg *err);
+/* Open its portals, or close them and end its sessions. */
+int tpg_enable(struct tpg *tpg, bool on, struct errmsg *err);
+
+/*
+ * An address of the group: "10.0.0.1:3260", "[::]:3260". A group that is enabled listens at once.
+ */
+int portal_new(struct tpg *tpg, const char *name, struct portal **ret, struct errmsg *err);
+int portal_free(struct portal *p, struct errmsg *err);
+int portal_set_advertise(struct portal *p, const char *text, struct errmsg *err);
+
+/* portal.c, for target.c: begin and end listening for a portal. */
+int portal_open(struct portal *p, struct errmsg *err);
+void portal_close(struct portal *p);
+
+#endif

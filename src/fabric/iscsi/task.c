@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* task.c: SCSI commands from their PDU to the engine, and what comes back (RFC 7143 11.3, 11.4). */
+#include "fabric/iscsi/task.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/iov.h"
+#include "engine/cmd.h"
+#include "engine/nexus.h"
+#include "fabric/iscsi/ffp.h"
+#include "fabric/iscsi/sess.h"
+
+static struct node_loop *node_loop(const struct conn *conn)
+{
+	return &conn->entity->per_loop[loop_index(conn->loop)];
+}
+
+/*
+ * ---- life -------------------------------------------------------------------------------------
+ */
+
+struct task *task_new(struct conn *conn)
+{
+	struct node_loop *nl = node_loop(conn);
+	struct list *n = list_pop_front(&nl->free_tasks);
+	struct task *task;
+
+	if (n) {
+		nl->nfree_tasks--;
+		task = container_of(n, struct task, link);
+	} else {
+		task = malloc(sizeof(*task));
+		if (!task)
+			return NULL;
+	}
+	memset(task, 0, sizeof(*task));
+	list_init(&task->tx.link);
+	list_init(&task->link);
+	task->conn = conn;
+	conn->ntasks++;
+	return task;
+}
+
+static void task_free(struct task *task)
+{
+	struct conn *conn = task->conn;
+	struct node_loop *nl = node_loop(conn);
+
+	assert(!list_linked(&task->link) && !list_linked(&task->tx.link) && !task->hashed);
+	cmd_free(task->cmd);
+	free(task->held_pdu);
+	free(task->held_data);
+	conn->ntasks--;
+	if (nl->nfree_tasks < FREE_TASKS_KEPT) {
+		nl->nfree_tasks++;
+		list_push_front(&nl->free_tasks, &task->link);
+	} else {
+		free(task);
+	}
+	if (conn->closing)
+		conn_reap(conn);
+	else if (conn->logging_out && !conn->ntasks)
+		logout_finish(conn);
+}
+
+void task_unuse(struct task *task)
+{
+	if (task->receiving || task->sending)
+		return;
+	if (task->state == TASK_DEAD || task->status_sent)
+		task_free(task);
+}
+
+struct task *task_find(struct sess *sess, uint32_t itt)
+{
+	struct hash_u64_node *n = hash_u64_find(&sess->tasks, itt);
+
+	return n ? container_of(n, struct task, hash) : NULL;
+}
+
+void task_forget_itt(struct task *task)
+{
+	struct sess *sess = task->conn->sess;
+
+	if (!task->hashed)
+		return;
+	hash_u64_remove(&sess->tasks, &task->hash);
+	task->hashed = false;
+}
+
+static void leave_window(struct task *task)
+{
+	if (task->in_window)
+		sess_release_slot(task->conn->sess);
+	task->in_window = false;
+}
+
+void task_kill(struct task *task)
+{
+	struct sess *sess = task->conn->sess;
+
+	/* Data that are on their way for it are then no reason for a Reject. */
+	if (task->hashed && (task->unsolicited || task->nr2ts))
+		sess->ended_itts[sess->next_ended++ % SESS_ENDED_ITTS] = task->itt;
+	task_forget_itt(task);
+	leave_window(task);
+	task->state = TASK_DEAD;
+	task_unuse(task);
+}
+
+/*
+ * ---- SCSI Command
+ * -------------------------------------------------------------------------------
+ */
+
+/* RFC 7143 11.2.2: an extended CDB, and the read length of a bidirectional command. */
+static bool take_ahs(struct cmd *cmd, const struct pdu *pdu)
+{
+	uint32_t total = bhs_ahs_bytes(&pdu->bhs), at = 0;
+
+	while (at < total) {
+		const struct ahs *a = (const struct ahs *)(pdu->ahs + at);
+		uint32_t len, bytes;
+
+		if (total - at < sizeof(*a))
+			return false;
+		len = be16_get(a->ahs_length);
+		bytes = ahs_bytes(a);
+		if (bytes > total - at)
+			return false;
+		switch (a->ahs_type & AHS_TYPE_MASK) {
+		case AHS_EXTENDED_CDB:
+			if (len < 2 || len - 1 > CMD_CDB_BYTES - CDB_BHS_BYTES ||
+				cmd->cdb_len != CDB_BHS_BYTES)
+				return false;
+			memcpy(cmd->cdb + CDB_BHS_BYTES, pdu->ahs + at + 4, len - 1);
+			cmd->cdb_len = (uint16_t)(CDB_BHS_BYTES + len - 1);
+			break;
+		case AHS_BIDIRECTIONAL_READ_LENGTH:
+			if (len != AHS_BIDI_READ_LENGTH)
+				return false;
+			cmd->edtl_in = get_be32(pdu->ahs + at + 4);
+			break;
+		default: /* 11.2.2.1: reserved ones are for others to understand */
+			break;
+		}
+		at += bytes;
+	}
+	return true;
+}
+
+static const uint8_t attrs[] = {
+	[ISCSI_ATTR_UNTAGGED] = TASK_ATTR_SIMPLE,
+	[ISCSI_ATTR_SIMPLE] = TASK_ATTR_SIMPLE,
+	[ISCSI_ATTR_ORDERED] = TASK_ATTR_ORDERED,
+	[ISCSI_ATTR_HEAD_OF_QUEUE] = TASK_ATTR_HEAD_OF_QUEUE,
+	[ISCSI_ATTR_ACA] = TASK_ATTR_ACA,
+	/* 5 to 7 are reserved: refused by the engine as ACA is */
+	[5] = TASK_ATTR_ACA,
+	[6] = TASK_ATTR_ACA,
+	[7] = TASK_ATTR_ACA,
+};
+
+static bool fill_cmd(struct cmd *cmd, const struct pdu *pdu)
+{
+	const struct bhs_scsi_command *c = (const struct bhs_scsi_command *)&pdu->bhs;
+	uint32_t edtl = be32_get(c->expected_data_transfer_length);
+
+	memcpy(cmd->lun, c->lun, sizeof(cmd->lun));
+	memcpy(cmd->cdb, c->cdb, CDB_BHS_BYTES);
+	cmd->tag = be32_get(c->initiator_task_tag);
+	cmd->attr = attrs[c->flags & CMD_ATTR_MASK];
+	cmd->cdb_len = CDB_BHS_BYTES;
+	cmd->edtl_out = c->flags & CMD_WRITE ? edtl : 0;
+	cmd->edtl_in = c->flags & CMD_READ && !(c->flags & CMD_WRITE) ? edtl : 0;
+	return !pdu->bhs.total_ahs_length || take_ahs(cmd, pdu);
+}
+
+/* What RFC 7143 11.3 and 4.2.5 do not allow. 0, or why the PDU is rejected. */
+static int command_fault(const struct conn *conn, const struct pdu *pdu)
+{
+	const struct bhs_scsi_command *c = (const struct bhs_scsi_command *)&pdu->bhs;
+	uint32_t itt = be32_get(c->initiator_task_tag);
+
+	if (itt == TAG_RESERVED)
+		return ISCSI_REJECT_INVALID_PDU_FIELD;
+	if (task_find(conn->sess, itt))
+		return ISCSI_REJECT_TASK_IN_PROGRESS;
+	/* 11.3.1: F=0 announces unsolicited data, which only a write can have. */
+	if (!(c->flags & CMD_FINAL) && !(c->flags & CMD_WRITE))
+		return ISCSI_REJECT_INVALID_PDU_FIELD;
+	return 0;
+}
+
+/* Data that come with or right after the command but may not (11.4.7.2). */
+static enum sense_name unsolicited_fault(const struct conn *conn, const struct pdu *pdu)
+{
+	const struct bhs_scsi_command *c = (const struct bhs_scsi_command *)&pdu->bhs;
+	const struct sess_params *p = &conn->sess->params;
+	uint32_t edtl = c->flags & CMD_WRITE ? be32_get(c->expected_data_transfer_length) : 0;
+
+	if (pdu->data_bytes && !p->immediate_data)
+		return SENSE_UNEXPECTED_UNSOLICITED_DATA;
+	if (!(c->flags & CMD_FINAL) && p->initial_r2t)
+		return SENSE_UNEXPECTED_UNSOLICITED_DATA;
+	if (pdu->data_bytes > edtl || pdu->data_bytes > p->first_burst_length)
+		return SENSE_UNEXPECTED_UNSOLICITED_DATA;
+	return SENSE_NO_SENSE;
+}
+
+static void begin_data(struct conn *conn, struct task *task, const struct pdu *pdu)
+{
+	struct cmd *cmd = task->cmd;
+	uint32_t room = cmd->edtl_out;
+	ssize_t n;
+
+	task->unsolicited = !(pdu->bhs.flags & CMD_FINAL);
+	task->data_error = unsolicited_fault(conn, pdu);
+	if (!pdu->data_bytes && !task->unsolicited)
+		return;
+	if (room > LU_MAX_TRANSFER_BYTES)
+		room = LU_MAX_TRANSFER_BYTES;
+	if (task->data_error == SENSE_NO_SENSE && room && cmd_data_add_pages(cmd, &cmd->out, room))
+		/* no memory now: the initiator tries again */
+		task->data_error = SENSE_ABORTED_COMMAND;
+	if (task->data_error != SENSE_NO_SENSE || !pdu->data_bytes) {
+		rx_sink_discard(conn);
+		return;
+	}
+	task->room = room;
+	n = iov_slice(
+		conn->rx.sink.iov, RX_SINK_IOV, cmd->out.iov, cmd->out.niov, 0, pdu->data_bytes);
+	assert(n > 0); /* the segment is no longer than CONN_DATA_SEGMENT_BYTES_MAX */
+	conn->rx.sink.niov = (unsigned)n;
+	task->receiving = true;
+}
+
+void task_begin(struct conn *conn, const struct pdu *pdu)
+{
+	const struct bhs_scsi_command *c = (const struct bhs_scsi_command *)&pdu->bhs;
+	int fault = command_fault(conn, pdu);
+	struct task *task;
+
+	rx_sink_discard(conn);
+	if (fault) {
+		reject_send(conn, pdu, (enum iscsi_reject)fault);
+		return;
+	}
+	task = task_new(conn);
+	if (!task || !(task->cmd = cmd_new(conn->sess->nexus, conn->loop))) {
+		if (task)
+			task_kill(task);
+		conn_close(conn, "out of memory");
+		return;
+	}
+	task->cmd->task = task;
+	task->itt = be32_get(c->initiator_task_tag);
+	task->cmdsn = be32_get(c->cmdsn);
+	task->immediate = bhs_immediate(&pdu->bhs);
+	if (!fill_cmd(task->cmd, pdu)) {
+		reject_send(conn, pdu, ISCSI_REJECT_INVALID_PDU_FIELD);
+		task_kill(task);
+		return;
+	}
+	conn->rx.task = task;
+	conn->rx.sink.discard = false;
+	begin_data(conn, task, pdu);
+}
+
+static void task_start(struct task *task)
+{
+	struct sess *sess = task->conn->sess;
+
+	/* Another one of that tag may have come while this one was held. */
+	if (task_find(sess, task->itt)) {
+		task_kill(task);
+		return;
+	}
+	hash_u64_insert(&sess->tasks, &task->hash, task->itt);
+	task->hashed = true;
+	task->in_window = !task->immediate;
+	task->state = TASK_ENGINE;
+	cmd_submit(task->cmd);
+}
+
+void task_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
+{
+	struct task *task = conn->rx.task;
+	struct sess *sess = conn->sess;
+
+	if (!task)
+		return;
+	conn->rx.task = NULL;
+	task->receiving = false;
+	if (!digest_ok) {
+		/* RFC 7143 7.8: with its data the command is lost; the initiator sees to it. */
+		sess->digest_errors++;
+		reject_send(conn, pdu, ISCSI_REJECT_DATA_DIGEST_ERROR);
+		task_kill(task);
+		return;
+	}
+	task->got = conn->rx.sink.discard ? 0 : pdu->data_bytes;
+	sess->cmd_pdus++;
+	if (task->immediate) {
+		task_start(task);
+		return;
+	}
+	switch (sess_order_of(sess, task->cmdsn, true)) {
+	case SESS_NOW:
+		task_start(task);
+		if (!list_empty(&sess->held))
+			sess_run_held(sess);
+		break;
+	case SESS_HELD:
+		if (sess_hold(sess, task))
+			break;
+		/* fall through */
+	case SESS_IGNORE: /* 4.2.2.1: silently */
+		task_kill(task);
+		break;
+	}
+}
+
+void task_run_held(struct task *task)
+{
+	struct conn *conn = task->conn;
+	struct iovec data;
+
+	if (task->cmd) {
+		task_start(task);
+		return;
+	}
+	/* An aborted one has nothing left but its CmdSN. */
+	if (task->held_pdu) {
+		data = (struct iovec){ task->held_data, task->held_pdu->data_bytes };
+		ffp_run(conn, task->held_pdu, &data, 1);
+	}
+	task_kill(task);
+}
+
+void task_drop_held(struct task *task)
+{
+	task_kill(task);
+}
+
+/*
+ * ---- what the engine says
+ * -------------------------------------------------------------------------
+ */
+
+int task_get_data_in(struct cmd *cmd, uint32_t bytes)
+{
+	return cmd_data_add_pages(cmd, &cmd->in, bytes);
+}
+
+void task_send_status(struct cmd *cmd)
+{
+	struct task *task = cmd->task;
+	struct conn *conn = task->conn;
+
+	if (conn->closing) {
+		task_kill(task);
+		return;
+	}
+	leave_window(task);
+	conn->sess->rsp_pdus++;
+	task->state = TASK_RESPONDING;
+	task_answer(task);
+}
+
+void task_aborted(struct cmd *cmd)
+{
+	task_kill(cmd->task);
+}

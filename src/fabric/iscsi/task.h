@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * task.h: a SCSI command as iSCSI sees it (RFC 7143 11.3, 11.4, 11.7, 11.8): its Data-Out coming
+ * in, its Data-In and status going out. It holds a struct cmd from its beginning to its end.
+ * Loop: the connection's.
+ */
+#ifndef ULIO_FABRIC_ISCSI_TASK_H
+#define ULIO_FABRIC_ISCSI_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "fabric/iscsi/conn.h"
+#include "scsi/sense.h"
+
+struct cmd;
+struct tmf;
+
+/* One outstanding R2T. */
+struct r2t {
+	uint32_t ttt, off, len; /* what was asked for */
+	uint32_t got, datasn; /* what has come */
+	bool open;
+};
+
+enum task_state {
+	TASK_RECEIVING, /* the PDU of the command is still coming in */
+	TASK_HELD, /* waits for lower CmdSNs */
+	TASK_ENGINE, /* the engine has it */
+	TASK_COLLECTING, /* the engine waits for its Data-Out */
+	TASK_RESPONDING, /* status is there; waits for data that must come in first, or is being sent */
+	TASK_DEAD, /* aborted; a receive or send under way still uses its memory */
+};
+
+struct task {
+	struct tx_item tx;
+	struct conn *conn;
+	struct cmd *cmd;
+	struct hash_u64_node hash; /* in sess->tasks */
+	struct list link; /* in sess->held */
+	enum task_state state;
+	uint32_t itt, cmdsn;
+	bool immediate;
+	bool hashed;
+	bool in_window; /* counts in sess->active */
+	bool unsolicited; /* an unsolicited burst is open: F has not come yet */
+	bool receiving; /* rx is putting data into its memory */
+	bool sending; /* in the send queue or in a batch */
+	bool answer; /* status is to be sent once the data that must come in are in */
+	enum sense_name data_error; /* what its data suffered, told when the engine asks for them */
+	/* A request that is no SCSI command, held for its turn. */
+	struct pdu *held_pdu;
+	uint8_t *held_data;
+
+	/* Data-Out */
+	uint32_t want; /* bytes that the engine waits for */
+	uint32_t got; /* that have come, in order from 0 */
+	uint32_t room; /* that cmd->out has memory for */
+	uint32_t unsol_datasn;
+	uint32_t r2tsn, next_off; /* of the next R2T */
+	struct r2t r2ts[TASK_R2TS_MAX];
+	unsigned nr2ts;
+
+	/* Data-In */
+	uint32_t sent; /* bytes of cmd->in that were put into PDUs */
+	uint32_t burst; /* bytes in the present sequence */
+	uint32_t datasn;
+	unsigned at; /* slice and offset of the next byte */
+	size_t at_off;
+	bool status_sent;
+};
+
+/* A SCSI Command PDU's header is there. */
+void task_begin(struct conn *conn, const struct pdu *pdu);
+/* All of it is. */
+void task_end(struct conn *conn, const struct pdu *pdu, bool digest_ok);
+/* The same for Data-Out (dataout.c). */
+void task_data_begin(struct conn *conn, const struct pdu *pdu);
+void task_data_end(struct conn *conn, const struct pdu *pdu, bool digest_ok);
+
+/*
+ * A task for conn without anything else; hashed and numbered by the callers. NULL: no memory.
+ * task_free() is task_unuse()'s.
+ */
+struct task *task_new(struct conn *conn);
+/* What was held for its turn gets it, or never will. */
+void task_run_held(struct task *task);
+void task_drop_held(struct task *task);
+/* Its status is laid into a PDU: the ITT is free for the initiator to use again. */
+void task_forget_itt(struct task *task);
+/* It is over for the initiator; let go of it when nothing uses its memory any more. */
+void task_kill(struct task *task);
+void task_unuse(struct task *task);
+struct task *task_find(struct sess *sess, uint32_t itt);
+/* Status is there: send it, or first let the data in that are on their way (dataout.c). */
+void task_answer(struct task *task);
+
+/* The initiator will send no more data (it logs out): what waits for them ends without. */
+void task_give_up_data(struct task *task);
+
+/* fabric_ops (task.c, dataout.c) */
+void task_want_data_out(struct cmd *cmd, uint32_t bytes);
+int task_get_data_in(struct cmd *cmd, uint32_t bytes);
+void task_send_status(struct cmd *cmd);
+void task_aborted(struct cmd *cmd);
+void task_tmf_done(struct tmf *tmf);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tmf.c: Task Management Function Request and Response (RFC 7143 11.5, 11.6, 4.2.3). */
+#include "engine/tmf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/cmd.h"
+#include "engine/nexus.h"
+#include "fabric/iscsi/ffp.h"
+#include "fabric/iscsi/sess.h"
+#include "fabric/iscsi/task.h"
+
+struct tmf_request {
+	struct conn *conn; /* pinned */
+	uint32_t itt;
+	bool cold_reset;
+};
+
+/* 11.5.1; what is not here (TASK REASSIGN, and 9 to 12 of RFC 7144) is answered below. */
+static const struct {
+	uint8_t iscsi, engine;
+} functions[] = {
+	{ ISCSI_TMF_ABORT_TASK, TMF_ABORT_TASK },
+	{ ISCSI_TMF_ABORT_TASK_SET, TMF_ABORT_TASK_SET },
+	{ ISCSI_TMF_CLEAR_ACA, TMF_CLEAR_ACA },
+	{ ISCSI_TMF_CLEAR_TASK_SET, TMF_CLEAR_TASK_SET },
+	{ ISCSI_TMF_LOGICAL_UNIT_RESET, TMF_LOGICAL_UNIT_RESET },
+	{ ISCSI_TMF_TARGET_WARM_RESET, TMF_TARGET_WARM_RESET },
+	{ ISCSI_TMF_TARGET_COLD_RESET, TMF_TARGET_COLD_RESET },
+};
+
+static void respond(struct conn *conn, uint32_t itt, enum iscsi_tmf_response response)
+{
+	struct tx_pdu *p = tx_pdu_new(conn, ISCSI_OP_TASK_MANAGEMENT_RESPONSE, itt);
+
+	if (!p)
+		return;
+	((struct bhs_tmf_response *)&p->bhs)->response = (uint8_t)response;
+	tx_send(conn, p);
+}
+
+static enum iscsi_tmf_response map_response(const struct tmf *tmf)
+{
+	switch (tmf->response) {
+	case TMF_FUNCTION_COMPLETE:
+		return tmf->no_task ? ISCSI_TMF_TASK_DOES_NOT_EXIST : ISCSI_TMF_FUNCTION_COMPLETE;
+	case TMF_FUNCTION_SUCCEEDED:
+		return ISCSI_TMF_FUNCTION_SUCCEEDED;
+	case TMF_INCORRECT_LOGICAL_UNIT_NUMBER:
+		return ISCSI_TMF_LUN_DOES_NOT_EXIST;
+	default:
+		return tmf->unsupported ? ISCSI_TMF_NOT_SUPPORTED : ISCSI_TMF_FUNCTION_REJECTED;
+	}
+}
+
+/* 11.5.1: TARGET COLD RESET ends all sessions of the target. */
+static void drop_all(struct conn *conn)
+{
+	struct tpg *tpg = conn->sess->tpg;
+	struct sess *sess;
+
+	engine_lock(conn->entity->eng);
+	list_for_each (sess, &tpg->sessions, struct sess, tpg_link)
+		if (sess != conn->sess)
+			sess_drop(sess, "TARGET COLD RESET");
+	engine_unlock(conn->entity->eng);
+	conn_close_when_sent(conn);
+}
+
+void task_tmf_done(struct tmf *tmf)
+{
+	struct tmf_request *r = tmf->task;
+	struct conn *conn = r->conn;
+
+	conn->pins--;
+	if (conn->closing) {
+		conn_reap(conn);
+	} else {
+		respond(conn, r->itt, map_response(tmf));
+		if (r->cold_reset && tmf->response == TMF_FUNCTION_COMPLETE)
+			drop_all(conn);
+	}
+	free(r);
+	tmf_free(tmf);
+}
+
+static struct task *find_held(struct sess *sess, uint32_t itt)
+{
+	struct task *t;
+
+	list_for_each (t, &sess->held, struct task, link)
+		if (t->cmd && t->itt == itt)
+			return t;
+	return NULL;
+}
+
+/*
+ * ABORT TASK of a task that the engine does not have (11.5.1, RFC 7143 11.6.1 a): one that was not
+ * received but whose CmdSN is in the window counts as received, so that it is never run.
+ */
+static enum iscsi_tmf_response abort_absent(struct conn *conn, const struct bhs_tmf_request *q)
+{
+	uint32_t ref = be32_get(q->refcmdsn);
+	struct sess *sess = conn->sess;
+	struct task *t = find_held(sess, be32_get(q->referenced_task_tag));
+
+	if (t) {
+		t->cmd = cmd_free(t->cmd);
+		return ISCSI_TMF_FUNCTION_COMPLETE;
+	}
+	if (sna_lt(ref, sess->exp_cmdsn) || sna_lt(sess->max_cmdsn, ref) ||
+		!sna_lt(ref, be32_get(q->cmdsn)))
+		return ISCSI_TMF_TASK_DOES_NOT_EXIST;
+	t = task_new(conn);
+	if (!t)
+		return ISCSI_TMF_FUNCTION_REJECTED;
+	t->cmdsn = ref;
+	if (!sess_hold(sess, t))
+		task_kill(t);
+	else
+		sess_run_held(sess);
+	return ISCSI_TMF_FUNCTION_COMPLETE;
+}
+
+static void submit(struct conn *conn, const struct bhs_tmf_request *q, uint8_t function)
+{
+	struct tmf_request *r = calloc(1, sizeof(*r));
+	struct tmf *tmf = r ? tmf_new(conn->sess->nexus, conn->loop) : NULL;
+
+	if (!tmf) {
+		free(r);
+		respond(conn, be32_get(q->initiator_task_tag), ISCSI_TMF_FUNCTION_REJECTED);
+		return;
+	}
+	r->conn = conn;
+	r->itt = be32_get(q->initiator_task_tag);
+	r->cold_reset = function == TMF_TARGET_COLD_RESET;
+	conn->pins++;
+	tmf->task = r;
+	tmf->function = function;
+	tmf->ref_tag = be32_get(q->referenced_task_tag);
+	memcpy(tmf->lun, q->lun, sizeof(tmf->lun));
+	tmf_submit(tmf);
+}
+
+void tmf_request(struct conn *conn, const struct pdu *pdu, const struct iovec *data, unsigned n)
+{
+	const struct bhs_tmf_request *q = (const struct bhs_tmf_request *)&pdu->bhs;
+	uint8_t function = q->function & ISCSI_TMF_MASK;
+	uint32_t itt = bhs_itt(&pdu->bhs);
+
+	if (function == ISCSI_TMF_TASK_REASSIGN) {
+		respond(conn, itt, ISCSI_TMF_REASSIGNMENT_NOT_SUPPORTED);
+		return;
+	}
+	if (function == ISCSI_TMF_ABORT_TASK) {
+		struct task *t = task_find(conn->sess, be32_get(q->referenced_task_tag));
+
+		/* One that has its status is over; its answer is on the way. */
+		if (!t || t->state == TASK_RESPONDING) {
+			respond(conn, itt,
+				t ? ISCSI_TMF_TASK_DOES_NOT_EXIST : abort_absent(conn, q));
+			return;
+		}
+	}
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		if (functions[i].iscsi != function)
+			continue;
+		submit(conn, q, functions[i].engine);
+		return;
+	}
+	respond(conn, itt, ISCSI_TMF_NOT_SUPPORTED);
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tx.c: from responses to bytes. What is queued during one round of the loop goes out in one
+ * submission; StatSN and the command window are put in when a PDU is laid into it, so they are in
+ * the order of the wire and as fresh as can be.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fabric/iscsi/tx.h"
+
+#include "base/crc32c.h"
+#include "base/iov.h"
+#include "engine/cmd.h"
+#include "fabric/iscsi/conn.h"
+#include "fabric/iscsi/sess.h"
+#include "fabric/iscsi/task.h"
+#include "loop/pool.h"
+
+struct tx_head {
+	struct bhs bhs;
+	uint8_t digest[DIGEST_BYTES]; /* follows the header on the wire */
+	uint8_t length[2]; /* SenseLength */
+	uint8_t tail[3 + DIGEST_BYTES];
+};
+
+struct tx_batch {
+	struct list link; /* in node_loop.free_batches */
+	struct list items; /* done with when it has been sent */
+	struct iovec iov[TX_BATCH_IOV];
+	struct tx_head heads[TX_BATCH_PDUS];
+	unsigned niov, nheads;
+	uint32_t bytes;
+	uint32_t exp_cmdsn, max_cmdsn;
+};
+
+/* Slices that one PDU may take besides its header and tail. */
+#define PDU_IOV (RX_SINK_IOV + 4)
+
+static void flush(struct loop *loop, struct loop_msg *msg);
+static void tx_flush(struct conn *conn);
+
+static struct node_loop *node_loop(const struct conn *conn)
+{
+	return &conn->entity->per_loop[loop_index(conn->loop)];
+}
+
+void tx_init(struct conn *conn)
+{
+	list_init(&conn->tx.queue);
+	conn->tx.flush.fn = flush;
+}
+
+bool tx_full(const struct conn *conn)
+{
+	return conn->tx.items >= TX_PDUS_MAX;
+}
+
+bool tx_idle(const struct conn *conn)
+{
+	return list_empty(&conn->tx.queue) && !conn->tx.batch;
+}
+
+/* ---- plain PDUs ------------------------------------------------------------------------------ */
+
+struct tx_pdu *tx_pdu_new(struct conn *conn, uint8_t opcode, uint32_t itt)
+{
+	struct tx_pdu *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		conn_close(conn, "out of memory");
+		return NULL;
+	}
+	list_init(&p->item.link);
+	p->bhs.opcode = opcode;
+	p->bhs.flags = ISCSI_FINAL;
+	p->bhs.initiator_task_tag = be32_put(itt);
+	p->takes_statsn = true;
+	return p;
+}
+
+static void pdu_free(struct conn *conn, struct tx_pdu *p)
+{
+	if (p->pages.iov_len)
+		pages_unref(loop_set(conn->loop), &p->pages, 1);
+	free(p->data);
+	free(p);
+}
+
+static void queue(struct conn *conn, struct tx_item *item)
+{
+	list_push_back(&conn->tx.queue, &item->link);
+	if (!conn->tx.batch && !loop_msg_queued(&conn->tx.flush))
+		loop_defer(conn->loop, &conn->tx.flush);
+}
+
+void tx_send(struct conn *conn, struct tx_pdu *p)
+{
+	if (conn->closing) {
+		pdu_free(conn, p);
+		return;
+	}
+	conn->tx.items++;
+	queue(conn, &p->item);
+}
+
+void tx_send_task(struct conn *conn, struct task *task)
+{
+	task->sending = true;
+	task->tx.task = task;
+	queue(conn, &task->tx);
+}
+
+/*
+ * ---- laying PDUs into a batch
+ * ------------------------------------------------------------------
+ */
+
+static struct tx_head *head_add(struct conn *conn, struct tx_batch *b)
+{
+	struct tx_head *h = &b->heads[b->nheads++];
+
+	b->iov[b->niov++] = (struct iovec){ &h->bhs, BHS_BYTES };
+	b->bytes += BHS_BYTES;
+	conn->tx_pdus++;
+	return h;
+}
+
+/* ExpCmdSN and MaxCmdSN are at the same place in all PDUs to the initiator that have them. */
+static void put_window(struct bhs_nop_in *h, const struct tx_batch *b)
+{
+	h->expcmdsn = be32_put(b->exp_cmdsn);
+	h->maxcmdsn = be32_put(b->max_cmdsn);
+}
+
+/*
+ * The slices from `first` on are the data segment: padding and digest behind, header digest in
+ * front.
+ */
+static void head_finish(struct conn *conn, struct tx_batch *b, struct tx_head *h, unsigned first,
+	uint32_t data_bytes)
+{
+	uint32_t pad = pad_bytes(data_bytes), n = pad;
+	/*
+	 * RFC 7143 13.1: digests begin with the Full Feature Phase, after the last Login
+	 * Response.
+	 */
+	bool digests = bhs_opcode(&h->bhs) != ISCSI_OP_LOGIN_RESPONSE;
+
+	h->bhs.data_segment_length = be24_put(data_bytes);
+	if (conn->header_digest && digests) {
+		crc32c_put(h->digest, crc32c(&h->bhs, BHS_BYTES));
+		b->iov[first - 1].iov_len += DIGEST_BYTES;
+	}
+	if (!data_bytes)
+		return;
+	memset(h->tail, 0, pad);
+	if (conn->data_digest && digests) {
+		uint32_t crc =
+			crc32c_iov(crc32c_init(), b->iov + first, b->niov - first, 0, data_bytes);
+
+		crc32c_put(h->tail + pad, crc32c_final(crc32c_update(crc, h->tail, pad)));
+		n += DIGEST_BYTES;
+	}
+	if (n)
+		b->iov[b->niov++] = (struct iovec){ h->tail, n };
+	b->bytes += data_bytes;
+}
+
+static void lay_pdu(struct conn *conn, struct tx_batch *b, struct tx_pdu *p)
+{
+	struct tx_head *h = head_add(conn, b);
+	struct bhs_nop_in *out = (struct bhs_nop_in *)&h->bhs;
+	unsigned first = b->niov;
+
+	h->bhs = p->bhs;
+	out->statsn = be32_put(conn->statsn);
+	if (p->takes_statsn)
+		conn->statsn++;
+	put_window(out, b);
+	if (p->pages.iov_len)
+		b->iov[b->niov++] = p->pages;
+	else if (p->data_bytes)
+		b->iov[b->niov++] = (struct iovec){ p->data, p->data_bytes };
+	head_finish(
+		conn, b, h, first, (uint32_t)(p->pages.iov_len ? p->pages.iov_len : p->data_bytes));
+}
+
+/* The next n bytes of the task's Data-In as slices. */
+static void lay_data(struct tx_batch *b, struct task *task, uint32_t n)
+{
+	const struct iovec *iov = task->cmd->in.iov;
+
+	while (n) {
+		const struct iovec *v = &iov[task->at];
+		size_t k = v->iov_len - task->at_off < n ? v->iov_len - task->at_off : n;
+
+		b->iov[b->niov++] = (struct iovec){ (char *)v->iov_base + task->at_off, k };
+		n -= (uint32_t)k;
+		task->at_off += k;
+		if (task->at_off == v->iov_len) {
+			task->at++;
+			task->at_off = 0;
+		}
+	}
+}
+
+/*
+ * RFC 7143 11.4.5: the residual of the one direction, or of the write of a bidirectional command.
+ */
+static uint8_t residual_flags(const struct cmd *cmd, be32 *ret_count)
+{
+	bool write = cmd->edtl_out || !cmd->residual_in_kind;
+	uint8_t kind = write ? cmd->residual_out_kind : cmd->residual_in_kind;
+
+	*ret_count = be32_put(write ? cmd->residual_out : cmd->residual_in);
+	return kind == RESIDUAL_OVERFLOW    ? RSP_OVERFLOW
+	       : kind == RESIDUAL_UNDERFLOW ? RSP_UNDERFLOW
+					    : 0;
+}
+
+/* RFC 7143 11.7. One Data-In; with the last one goes the status where it may (11.7.3). */
+static void lay_data_in(struct conn *conn, struct tx_batch *b, struct task *task)
+{
+	const struct cmd *cmd = task->cmd;
+	const struct sess_params *p = &conn->sess->params;
+	uint32_t left = cmd->in.bytes - task->sent, n = left;
+	struct tx_head *h = head_add(conn, b);
+	struct bhs_data_in *d = (struct bhs_data_in *)&h->bhs;
+	unsigned first = b->niov;
+
+	if (n > conn->max_xmit)
+		n = conn->max_xmit;
+	if (n > p->max_burst_length - task->burst)
+		n = p->max_burst_length - task->burst;
+	*d = (struct bhs_data_in){
+		.opcode = ISCSI_OP_DATA_IN,
+		.initiator_task_tag = be32_put(task->itt),
+		.target_transfer_tag = be32_put(TAG_RESERVED),
+		.datasn = be32_put(task->datasn++),
+		.buffer_offset = be32_put(task->sent),
+	};
+	lay_data(b, task, n);
+	task->sent += n;
+	task->burst += n;
+	if (n == left || task->burst == p->max_burst_length) {
+		d->flags |= DATA_IN_FINAL;
+		task->burst = 0;
+	}
+	if (n == left && cmd->status == STATUS_GOOD && !cmd->edtl_out) {
+		d->flags |= DATA_IN_STATUS | residual_flags(cmd, &d->residual_count);
+		d->status = cmd->status;
+		d->statsn = be32_put(conn->statsn++);
+		task->status_sent = true;
+		task_forget_itt(task);
+	}
+	put_window((struct bhs_nop_in *)d, b);
+	head_finish(conn, b, h, first, n);
+}
+
+/* RFC 7143 11.4 */
+static void lay_response(struct conn *conn, struct tx_batch *b, struct task *task)
+{
+	struct cmd *cmd = task->cmd;
+	struct tx_head *h = head_add(conn, b);
+	struct bhs_scsi_response *r = (struct bhs_scsi_response *)&h->bhs;
+	unsigned first = b->niov;
+	uint32_t n = 0;
+
+	*r = (struct bhs_scsi_response){
+		.opcode = ISCSI_OP_SCSI_RESPONSE,
+		.flags = ISCSI_FINAL,
+		.response = ISCSI_RESPONSE_COMMAND_COMPLETED,
+		.status = cmd->status,
+		.initiator_task_tag = be32_put(task->itt),
+		.expdatasn = be32_put(task->datasn + (cmd->edtl_in ? task->r2tsn : 0)),
+		.statsn = be32_put(conn->statsn++),
+	};
+	r->flags |= residual_flags(cmd, &r->residual_count);
+	if (cmd->edtl_out && cmd->edtl_in && cmd->residual_in_kind) {
+		r->flags |= cmd->residual_in_kind == RESIDUAL_OVERFLOW ? RSP_BIDI_OVERFLOW
+								       : RSP_BIDI_UNDERFLOW;
+		r->bidi_read_residual_count = be32_put(cmd->residual_in);
+	}
+	put_window((struct bhs_nop_in *)r, b);
+	if (cmd->status == STATUS_CHECK_CONDITION && cmd->sense_len) {
+		put_be16(h->length, cmd->sense_len);
+		b->iov[b->niov++] = (struct iovec){ h->length, 2 };
+		b->iov[b->niov++] = (struct iovec){ cmd->sense_buf, cmd->sense_len };
+		n = 2u + cmd->sense_len;
+	}
+	task->status_sent = true;
+	task_forget_itt(task);
+	head_finish(conn, b, h, first, n);
+}
+
+static bool has_room(const struct tx_batch *b)
+{
+	return b->nheads < TX_BATCH_PDUS && b->niov + PDU_IOV <= TX_BATCH_IOV &&
+	       b->bytes < TX_BATCH_BYTES;
+}
+
+static void lay_task(struct conn *conn, struct tx_batch *b, struct task *task)
+{
+	while (!task->status_sent && has_room(b)) {
+		if (task->sent < task->cmd->in.bytes)
+			lay_data_in(conn, b, task);
+		else
+			lay_response(conn, b, task);
+	}
+}
+
+static void fill(struct conn *conn, struct tx_batch *b)
+{
+	struct tx_item *item;
+
+	while (has_room(b) && (item = list_first(&conn->tx.queue, struct tx_item, link))) {
+		if (item->task) {
+			lay_task(conn, b, item->task);
+			if (!item->task->status_sent)
+				break;
+		} else {
+			lay_pdu(conn, b, container_of(item, struct tx_pdu, item));
+		}
+		list_del(&item->link);
+		list_push_back(&b->items, &item->link);
+	}
+}
+
+/*
+ * ---- sending
+ * -----------------------------------------------------------------------------------
+ */
+
+static struct tx_batch *batch_new(struct conn *conn)
+{
+	struct node_loop *nl = node_loop(conn);
+	struct list *n = list_pop_front(&nl->free_batches);
+	struct tx_batch *b;
+
+	if (n) {
+		nl->nfree_batches--;
+		b = container_of(n, struct tx_batch, link);
+	} else {
+		b = malloc(sizeof(*b));
+		if (!b)
+			return NULL;
+		list_init(&b->link);
+	}
+	list_init(&b->items);
+	b->niov = b->nheads = 0;
+	b->bytes = 0;
+	return b;
+}
+
+static void batch_free(struct conn *conn, struct tx_batch *b)
+{
+	struct node_loop *nl = node_loop(conn);
+
+	if (nl->nfree_batches >= FREE_BATCHES_KEPT) {
+		free(b);
+		return;
+	}
+	nl->nfree_batches++;
+	list_push_front(&nl->free_batches, &b->link);
+}
+
+static void item_sent(struct conn *conn, struct tx_item *item)
+{
+	struct tx_pdu *p;
+
+	if (item->task) {
+		item->task->sending = false;
+		task_unuse(item->task);
+		return;
+	}
+	p = container_of(item, struct tx_pdu, item);
+	conn->tx.items--;
+	if (p->sent)
+		p->sent(conn, p);
+	pdu_free(conn, p);
+}
+
+static void batch_sent(struct loop_op *op, int res)
+{
+	struct conn *conn = container_of(op, struct conn, tx.op);
+	struct tx_batch *b = conn->tx.batch;
+	struct list *n;
+
+	if (res > 0)
+		conn->tx_bytes += (uint64_t)res;
+	else
+		conn_close(conn, "sending failed: %s", strerror(-res));
+	while ((n = list_pop_front(&b->items)))
+		item_sent(conn, container_of(n, struct tx_item, link));
+	conn->tx.batch = NULL;
+	batch_free(conn, b);
+	if (conn->closing) {
+		conn_reap(conn);
+		return;
+	}
+	if (!list_empty(&conn->tx.queue))
+		tx_flush(conn);
+	else if (conn->close_after_send)
+		conn_close(conn, NULL);
+	if (!conn->logging_out && !conn->close_after_send)
+		rx_resume(conn);
+}
+
+static void tx_flush(struct conn *conn)
+{
+	struct tx_batch *b;
+
+	if (conn->tx.batch || conn->closing || list_empty(&conn->tx.queue))
+		return;
+	b = batch_new(conn);
+	if (!b) {
+		conn_close(conn, "out of memory");
+		return;
+	}
+	/*
+	 * RFC 7143 11.13.4: during login there is no window but the CmdSN that the login came
+	 * with.
+	 */
+	b->exp_cmdsn = b->max_cmdsn = conn->login_cmdsn;
+	if (conn->sess)
+		sess_window(conn->sess, &b->exp_cmdsn, &b->max_cmdsn);
+	fill(conn, b);
+	conn->tx.batch = b;
+	conn->tx.op.done = batch_sent;
+	loop_send(conn->loop, &conn->tx.op, conn->fd, b->iov, b->niov);
+}
+
+static void flush(struct loop *loop, struct loop_msg *msg)
+{
+	struct conn *conn = container_of(msg, struct conn, tx.flush);
+
+	if (conn->closing)
+		conn_reap(conn);
+	else
+		tx_flush(conn);
+}
+
+void tx_drop(struct conn *conn)
+{
+	struct list *n;
+
+	while ((n = list_pop_front(&conn->tx.queue))) {
+		struct tx_item *item = container_of(n, struct tx_item, link);
+
+		if (item->task) {
+			item->task->sending = false;
+			task_kill(item->task);
+		} else {
+			item_sent(conn, item);
+		}
+	}
+}
+
+void tx_free_batches(struct node_loop *nl)
+{
+	struct list *n;
+
+	while ((n = list_pop_front(&nl->free_batches)))
+		free(container_of(n, struct tx_batch, link));
+}
