@@ -229,19 +229,47 @@ static int agree(struct keys_nego *n, const struct key *k, uint32_t x, struct ke
 	return answer_value(out, k, x);
 }
 
+/* Would the RFC's default, in force while nobody speaks of the key, break the configuration? */
+static bool default_forbidden(const struct keys_nego *n, const struct key *k)
+{
+	uint32_t own;
+
+	if (!k->config_at || !k->value_at)
+		return false;
+	if (k->kind == KEY_LIST)
+		return !(own_value(n, k) & k->def) && own_value(n, k);
+	own = own_value(n, k);
+	if (kind_boolean(k->kind))
+		return boolean_result(k, k->def, own) != k->def;
+	if (kind_number(k->kind))
+		return number_result(k, k->def, own) != k->def;
+	return false;
+}
+
+/*
+ * 6.2.2: a proposal that is not admissible is answered Reject, which leaves the default in force;
+ * where the configuration forbids the default, by an admissible value: our own.
+ */
+static int inadmissible(struct keys_nego *n, const struct key *k, struct keys_text *out)
+{
+	if (default_forbidden(n, k))
+		return agree(n, k, own_value(n, k), out);
+	return answer(out, k, "Reject");
+}
+
 static int take_boolean(struct keys_nego *n, const struct key *k, const struct keys_pair *p,
 	struct keys_text *out, struct keys_fault *f)
 {
 	bool theirs;
 
 	if (keys_boolean(p->value, &theirs) < 0)
-		return answer(out, k, "Reject");
+		return inadmissible(n, k, out);
 	return agree(n, k, boolean_result(k, theirs, own_value(n, k)), out);
 }
 
 /*
- * A value below the range, or above it where that would be the result, is inadmissible: Reject
- * (6.2.2). Above the range of a minimum the result is admissible all the same.
+ * A value below the range, or above it where that would be the result, is inadmissible. Above the
+ * range of a minimum the result is admissible all the same.
  */
 static int take_number(struct keys_nego *n, const struct key *k, const struct keys_pair *p,
 	struct keys_text *out, struct keys_fault *f)
@@ -249,10 +277,10 @@ static int take_number(struct keys_nego *n, const struct key *k, const struct ke
 	uint64_t x;
 
 	if (keys_number(p->value, &x) < 0 || x < k->min)
-		return answer(out, k, "Reject");
+		return inadmissible(n, k, out);
 	if (x > k->max) {
 		if (k->kind == KEY_NUMBER_MAX)
-			return answer(out, k, "Reject");
+			return inadmissible(n, k, out);
 		x = k->max;
 	}
 	return agree(n, k, number_result(k, (uint32_t)x, own_value(n, k)), out);
@@ -485,23 +513,6 @@ int keys_negotiate(struct keys_nego *n, const struct keys_pairs *in, struct keys
 }
 
 /* ---- What the target originates ---- */
-
-/* Would the RFC's default, in force while nobody speaks of the key, break the configuration? */
-static bool default_forbidden(const struct keys_nego *n, const struct key *k)
-{
-	uint32_t own;
-
-	if (!k->config_at || !k->value_at)
-		return false;
-	if (k->kind == KEY_LIST)
-		return !(own_value(n, k) & k->def) && own_value(n, k);
-	own = own_value(n, k);
-	if (kind_boolean(k->kind))
-		return boolean_result(k, k->def, own) != k->def;
-	if (kind_number(k->kind))
-		return number_result(k, k->def, own) != k->def;
-	return false;
-}
 
 static int declare(struct keys_nego *n, struct keys_text *out)
 {

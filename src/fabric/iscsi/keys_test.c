@@ -528,6 +528,25 @@ static void test_full_feature(void **state)
 	assert_string_equal(x->nego.send_targets, "");
 }
 
+/* Nonsense does not win the default back where the configuration forbids it. */
+static void test_inadmissible(void **state)
+{
+	struct fixture *x = *state;
+
+	x->config.immediate_data = false;
+	x->config.max_burst_length = 65536;
+	x->config.default_time2wait = 5;
+	step(x,
+		"ImmediateData=YesM|InitialR2T=Maybe|MaxBurstLength=511|DefaultTime2Wait=3601|"
+		"DefaultTime2Retain=x|",
+		"ImmediateData=No|InitialR2T=Reject|MaxBurstLength=65536|DefaultTime2Wait=5|"
+		"DefaultTime2Retain=Reject|");
+	assert_false(x->values.sess.immediate_data);
+	assert_int_equal(x->values.sess.max_burst_length, 65536);
+	assert_int_equal(x->values.sess.default_time2wait, 5);
+	assert_int_equal(x->values.sess.default_time2retain, 20);
+}
+
 /* ---- What the target brings up ---- */
 
 static void restrictive(struct keys_config *c)
@@ -701,6 +720,7 @@ int main(void)
 		T(test_errors),
 		T(test_stages),
 		T(test_full_feature),
+		T(test_inadmissible),
 		T(test_offer),
 		T(test_offer_bad_answers),
 		T(test_offer_unanswered),
