@@ -84,6 +84,8 @@ int loop_event_wait(struct loop_event *ev, uint64_t timeout_ns)
 	struct timespec ts;
 	bool set;
 
+	if (loops->kind == LOOP_SIM)
+		return sim_wait(ev, timeout_ns);
 	if (__builtin_add_overflow(clock_now_ns(), timeout_ns, &end))
 		end = LOOP_FOREVER;
 	ts.tv_sec = (time_t)(end / NS_PER_S);
@@ -121,6 +123,13 @@ static void call_run(struct loop *loop, struct loop_msg *msg)
 		loop_event_signal(ev);
 }
 
+static void call_wait(struct loop_event *ev)
+{
+	int ret = loop_event_wait(ev, LOOP_FOREVER);
+
+	assert(ret == 0); /* not so in a simulation in which nothing can happen any more */
+}
+
 void loops_call(
 	struct loops *loops, struct loop *loop, void (*fn)(struct loop *, void *), void *arg)
 {
@@ -132,7 +141,7 @@ void loops_call(
 
 	loop_event_init(&ev, loops);
 	loop_post(loop, &c.msg);
-	loop_event_wait(&ev, LOOP_FOREVER);
+	call_wait(&ev);
 }
 
 void loops_barrier(struct loops *loops, void (*on_loop)(struct loop *, void *), void *arg)
@@ -150,5 +159,5 @@ void loops_barrier(struct loops *loops, void (*on_loop)(struct loop *, void *), 
 			.ev = &ev };
 		loop_post(&loops->v[i], &v[i].msg);
 	}
-	loop_event_wait(&ev, LOOP_FOREVER);
+	call_wait(&ev);
 }

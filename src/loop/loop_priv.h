@@ -148,7 +148,7 @@ struct loop_impl {
 	void (*close)(struct loop *loop, int fd);
 };
 
-extern const struct loop_impl loop_uring, loop_epoll;
+extern const struct loop_impl loop_uring, loop_epoll, loop_sim;
 
 /* The blocking calls below the loops: the system's (sys_host.c) or the simulator's. */
 struct loop_sys {
@@ -171,6 +171,16 @@ struct loop_sys {
 };
 
 extern const struct loop_sys loop_sys_host;
+
+/* Make all loops of the set simulated ones; sim_free() also after a failure. */
+int sim_new(struct loops *loops, uint64_t seed, struct errmsg *err);
+void sim_free(struct loops *loops);
+/* loop_event_wait() there. */
+int sim_wait(struct loop_event *ev, uint64_t timeout_ns);
+
+/* The parts of a loop that do not depend on the implementation (set.c). */
+int loop_parts_init(struct loop *loop, struct errmsg *err);
+void loop_parts_done(struct loop *loop);
 
 /* What this kernel and this process's confinement permit; 0 or -errno with *err. */
 int uring_probe(struct errmsg *err, char *ret_features, size_t n);

@@ -57,26 +57,38 @@ static void stop_fn(struct loop *loop, struct loop_msg *msg)
 
 /* ---- threads ------------------------------------------------------------------------------ */
 
+int loop_parts_init(struct loop *loop, struct errmsg *err)
+{
+	int ret = timers_init(&loop->timers);
+
+	if (!ret)
+		ret = bufs_init(&loop->bufs);
+	if (ret)
+		errmsg_set(err, ret, "loop %u: no address space for its timers and buffers",
+			loop->index);
+	return ret;
+}
+
+void loop_parts_done(struct loop *loop)
+{
+	bufs_done(&loop->bufs);
+	timers_done(&loop->timers);
+}
+
 static int loop_init(struct loop *loop, struct errmsg *err)
 {
 	int ret;
 
 	loop->stop = false;
 	loop->now_ns = clock_now_ns();
-	ret = timers_init(&loop->timers);
-	if (!ret)
-		ret = bufs_init(&loop->bufs);
-	if (ret)
-		return errmsg_set(err, ret, "loop %u: no address space for its timers and buffers",
-			loop->index);
-	return loop->impl->init(loop, err);
+	ret = loop_parts_init(loop, err);
+	return ret ? ret : loop->impl->init(loop, err);
 }
 
 static void loop_done(struct loop *loop)
 {
 	loop->impl->done(loop);
-	bufs_done(&loop->bufs);
-	timers_done(&loop->timers);
+	loop_parts_done(loop);
 }
 
 static void pin_self(unsigned index)
@@ -253,6 +265,8 @@ static int start_kind(struct loops *loops, const struct loops_config *cfg, struc
 
 	loops->kind = cfg->kind;
 	errmsg_init(&why);
+	if (cfg->kind == LOOP_SIM)
+		return sim_new(loops, cfg->sim_seed, err);
 	if (cfg->kind == LOOP_EPOLL)
 		return start_epoll(loops, "", err);
 	if (cfg->kind == LOOP_URING)
@@ -319,7 +333,8 @@ int loops_new(const struct loops_config *cfg, struct loops **ret, struct errmsg 
 	r = pages_new(loops, cfg->page_limit_bytes, err);
 	if (r)
 		goto fail;
-	r = workers_new(&loops->workers, cfg->nworkers);
+	if (cfg->kind != LOOP_SIM)
+		r = workers_new(&loops->workers, cfg->nworkers);
 	if (r) {
 		errmsg_set(err, r, "cannot start a worker thread: %s", err_text(r));
 		goto fail;
@@ -341,6 +356,7 @@ struct loops *loops_free(struct loops *loops)
 	if (loops->v)
 		loops_stop(loops);
 	workers_free(loops->workers); /* they post to loops */
+	sim_free(loops);
 	if (loops->v)
 		loops_close_wakes(loops);
 	pages_free(loops);
