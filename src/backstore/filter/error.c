@@ -85,20 +85,37 @@ static const struct ulio_param_doc error_params[] = {
 
 /* ---- the rule ------------------------------------------------------------------------------- */
 
-static struct error_rule *rule_new(const struct ulio_param *p, unsigned n)
+/* From settings; what is not given is as in old, or has its preset if that is NULL. */
+static struct error_rule *rule_new(
+	const struct error_rule *old, const struct ulio_param *p, unsigned n)
 {
 	struct error_rule *rule = aligned_alloc(alignof(struct error_rule), sizeof(*rule));
 
 	if (!rule)
 		return NULL;
 	memset(rule, 0, sizeof(*rule));
-	rule->op = param_choice(error_params, p, n, "op");
-	rule->mode = (enum error_mode)param_choice(error_params, p, n, "mode");
-	rule->res = -errnos[param_choice(error_params, p, n, "errno")];
-	rule->off_bytes = param_u64(error_params, p, n, "offset");
-	rule->len_bytes = param_u64(error_params, p, n, "len");
-	rule->after = param_u64(error_params, p, n, "after");
-	rule->count = param_u64(error_params, p, n, "count");
+	if (old)
+		*rule = (struct error_rule){ .mode = old->mode,
+			.op = old->op,
+			.res = old->res,
+			.off_bytes = old->off_bytes,
+			.len_bytes = old->len_bytes,
+			.after = old->after,
+			.count = old->count };
+	if (!old || param_given(p, n, "op"))
+		rule->op = param_choice(error_params, p, n, "op");
+	if (!old || param_given(p, n, "mode"))
+		rule->mode = (enum error_mode)param_choice(error_params, p, n, "mode");
+	if (!old || param_given(p, n, "errno"))
+		rule->res = -errnos[param_choice(error_params, p, n, "errno")];
+	if (!old || param_given(p, n, "offset"))
+		rule->off_bytes = param_u64(error_params, p, n, "offset");
+	if (!old || param_given(p, n, "len"))
+		rule->len_bytes = param_u64(error_params, p, n, "len");
+	if (!old || param_given(p, n, "after"))
+		rule->after = param_u64(error_params, p, n, "after");
+	if (!old || param_given(p, n, "count"))
+		rule->count = param_u64(error_params, p, n, "count");
 	return rule;
 }
 
@@ -260,12 +277,12 @@ static void error_release(struct loop *loop, void *arg)
 		filter_pass(e->self, &filter_let_go(h)->b, filter_passed);
 }
 
-/* A new rule as a whole: what is not given has its preset. */
+/* Counting begins anew, and what is held goes on. */
 static int error_set(
 	void *handle, const struct ulio_param *params, uint32_t n, char *err, uint64_t err_bytes)
 {
 	struct error *e = handle;
-	struct error_rule *rule = rule_new(params, n);
+	struct error_rule *rule = rule_new(atomic_load(&e->rule), params, n);
 
 	if (!rule)
 		return -ENOMEM;
@@ -285,7 +302,7 @@ static int error_open(struct loops *loops, struct backstore *self,
 	e->self = self;
 	e->loops = loops;
 	e->held = filter_held_new(loops);
-	atomic_init(&e->rule, rule_new(args->params, args->nparams));
+	atomic_init(&e->rule, rule_new(NULL, args->params, args->nparams));
 	if (!e->held || !atomic_load(&e->rule)) {
 		filter_held_free(e->held);
 		free(atomic_load(&e->rule));
