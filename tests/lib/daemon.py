@@ -137,6 +137,54 @@ class Daemon:
     def control(self, timeout=10):
         return Control(self.control_path, timeout)
 
+    # --- configuration while running: the tree has LIO's shape
+
+    @property
+    def tpg(self):
+        return f"/iscsi/{self.iqn}/tpgt_1"
+
+    def lun_object(self, lun):
+        """Path of the storage object behind a LUN."""
+        with self.control() as c:
+            links = c.call("ls", path=f"{self.tpg}/lun/lun_{lun}")["links"]
+        return next(t for t in links.values() if t.startswith("/core/"))
+
+    def add_lun(self, disk):
+        """Make a disk ("ram:32M", "file:path,size=...") and export it; returns its LUN."""
+        kind, _, rest = disk.replace("{dir}", self.dir).partition(":")
+        words = rest.split(",")
+        with self.control() as c:
+            taken = [int(n.split("_")[1]) for n in c.call("ls", path=f"{self.tpg}/lun")["dirs"]]
+            lun = max(taken, default=-1) + 1
+            hba = f"{'rd_mcp' if kind == 'ram' else 'fileio'}_{lun + 1000}"
+            obj = f"/core/{hba}/added{lun}"
+            if kind == "ram":
+                text = f"rd_pages={parse_size(words[0]) // 4096}"
+            else:
+                size = next(w[5:] for w in words if w.startswith("size="))
+                text = f"fd_dev_name={words[0]},fd_dev_size={parse_size(size)}"
+            c.call("mkdir", path=f"/core/{hba}")
+            c.call("mkdir", path=obj)
+            c.call("set", path=f"{obj}/control", value=text)
+            c.call("set", path=f"{obj}/enable", value="1")
+            c.call("mkdir", path=f"{self.tpg}/lun/lun_{lun}")
+            c.call("link", path=f"{self.tpg}/lun/lun_{lun}/added{lun}", target=obj)
+        return lun
+
+    def remove_lun(self, lun):
+        """Take the LUN and its disk away."""
+        obj = self.lun_object(lun)
+        with self.control() as c:
+            for name in c.call("ls", path=f"{self.tpg}/lun/lun_{lun}")["links"]:
+                c.call("unlink", path=f"{self.tpg}/lun/lun_{lun}/{name}")
+            c.call("rmdir", path=f"{self.tpg}/lun/lun_{lun}")
+            c.call("rmdir", path=obj)
+
+    def grow_lun(self, lun, size_bytes):
+        """Resize the disk behind a LUN."""
+        with self.control() as c:
+            c.call("resize", path=self.lun_object(lun), size=size_bytes)
+
     # --- life
 
     def command(self):
