@@ -18,9 +18,30 @@
 #ifndef ULIO_CONTROL_H
 #define ULIO_CONTROL_H
 
-/* Where the daemon listens unless told otherwise, and the variable that names another place. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where root's daemon listens unless told otherwise, and the variable that names another place. */
 #define ULIO_CONTROL_PATH "/run/uliod.sock"
 #define ULIO_CONTROL_ENV  "ULIO_CONTROL"
+
+/* The place when nothing was said: of others than root in $XDG_RUNTIME_DIR, or at home. */
+static inline void ulio_control_default_path(char *buf, size_t cap)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR"), *home = getenv("HOME");
+
+	if (geteuid() == 0)
+		snprintf(buf, cap, "%s", ULIO_CONTROL_PATH);
+	else if (runtime && *runtime)
+		snprintf(buf, cap, "%s/uliod.sock", runtime);
+	else
+		snprintf(buf, cap, "%s/.uliod.sock", home && *home ? home : "/nonexistent");
+}
 
 /* The version of the protocol, told by the method "version": rises with incompatible changes. */
 #define ULIO_CONTROL_PROTOCOL 1
@@ -38,5 +59,9 @@ enum {
 	ULIO_CONTROL_INVALID_PARAMS = -32602, /* "message" says which and why */
 	ULIO_CONTROL_FAILED = -32000, /* "data" has "errno", and "path" where one is concerned */
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

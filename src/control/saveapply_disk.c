@@ -151,13 +151,14 @@ static bool enable_disk(struct apply *a, struct node *disk)
 
 	if (!r)
 		return true;
-	if (a->hooks && a->hooks->disk_pending &&
-		!a->hooks->disk_pending(a->hooks->arg, disk, r, &err)) {
+	if (a->hooks && a->hooks->disk_pending)
+		r = a->hooks->disk_pending(a->hooks->arg, disk, r, &err);
+	if (!r)
 		problem_add(a->p, PROBLEM_NOTE, a->path.s,
 			"its disk is not there (%s): its LUNs answer NOT READY until it comes",
 			err.text);
+	if (r >= 0)
 		return true;
-	}
 	apply_skip(a, NULL, &err);
 	return false;
 }

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/crc32c.h"
+#include "base/fsutil.h"
 #include "base/log.h"
 #include "control/limits.h"
 #include "control/rpc.h"
@@ -384,12 +385,12 @@ int saveconfig_load(
 	return r ? errmsg_set(err, r, "%s: %s", s->file, err_text(r)) : 0;
 }
 
-int saveconfig_check(struct loops *loops, const char *file, struct problems *p, json_t **ret_config)
+int saveconfig_check(const char *file, struct problems *p, json_t **ret_config)
 {
 	char *text = NULL;
 	size_t n = 0;
 	json_t *j;
-	int r = loops_read_file(loops, file, SAVECONFIG_BYTES_MAX, &text, &n);
+	int r = file_read(file, SAVECONFIG_BYTES_MAX, &text, &n);
 
 	if (r) {
 		problem_add(p, PROBLEM_ERROR, file, "%s", err_text(r));

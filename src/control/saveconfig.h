@@ -53,7 +53,6 @@ int saveconfig_add_methods(struct saveconfig *s, struct control *c);
  * problems, or the -errno of reading it.
  *	ret_config	(may be NULL) the configuration when it is good enough to be applied
  */
-int saveconfig_check(
-	struct loops *loops, const char *file, struct problems *p, json_t **ret_config);
+int saveconfig_check(const char *file, struct problems *p, json_t **ret_config);
 
 #endif

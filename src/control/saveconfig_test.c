@@ -324,14 +324,14 @@ static void checking(void **state)
 	json_t *j = NULL;
 
 	problems_init(&p);
-	assert_int_equal(saveconfig_check(loops, file, &p, NULL), -ENOENT);
+	assert_int_equal(saveconfig_check(file, &p, NULL), -ENOENT);
 	problems_done(&p);
 	write_file(RAM("r"));
-	assert_int_equal(saveconfig_check(loops, file, &p, &j), 0);
+	assert_int_equal(saveconfig_check(file, &p, &j), 0);
 	assert_non_null(j);
 	json_decref(j);
 	write_file("{\"targets\":7}");
-	assert_int_equal(saveconfig_check(loops, file, &p, NULL), -EINVAL);
+	assert_int_equal(saveconfig_check(file, &p, NULL), -EINVAL);
 	assert_string_equal(p.list[0].path, "/targets");
 	problems_done(&p);
 }

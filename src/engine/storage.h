@@ -25,7 +25,7 @@ struct engine;
 struct lu;
 struct storage_core;
 
-/* The object of the directory core/. */
+/* The object of the directory core/. reg NULL: a rehearsal, in which opening a disk is -ENOTSUP. */
 struct storage_core *storage_core_new(struct engine *eng, struct backstore_registry *reg);
 /* All storage objects must be gone. Returns NULL. */
 struct storage_core *storage_core_free(struct storage_core *core);

@@ -92,8 +92,8 @@ static int set_word(struct storage *s, const struct word *w, const char *value, 
 }
 
 /*
- * Words are separated by commas and line ends, and unknown ones ignored, as LIO does; but what follows
- * "dev_config=" and is no word of its own belongs to it, since settings have commas.
+ * Words are separated by commas and line ends, and unknown ones ignored, as LIO does; but what
+ * follows "dev_config=" and is no word of its own belongs to it, since settings have commas.
  */
 int storage_control_set(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
@@ -188,7 +188,8 @@ static int ram_settings(struct storage *s, struct strbuf *spec, struct errmsg *e
 /* Append "key=size" unless the settings of the kind at the end of the chain say it already. */
 static void add_user_size(struct storage *s, struct strbuf *spec, const char *kind, const char *own)
 {
-	const struct ulio_backstore_ops *ops = backstore_kind(s->hba->core->reg, kind);
+	const struct ulio_backstore_ops *ops =
+		s->hba->core->reg ? backstore_kind(s->hba->core->reg, kind) : NULL;
 
 	for (const struct ulio_param_doc *d = ops ? ops->params : NULL; d && d->key; d++) {
 		if (!strcmp(d->key, "size") && !strstr(own, "size="))
@@ -239,6 +240,8 @@ int storage_open(struct storage *s, struct errmsg *err)
 		strbuf_printf(&spec, ",%s", s->settings);
 	if (!r && spec.failed)
 		r = errmsg_set(err, -ENOMEM, "enable: out of memory");
+	if (!r && !s->hba->core->reg)
+		r = errmsg_set(err, -ENOTSUP, "enable: disks are not opened here");
 	if (!r)
 		r = backstore_open_spec(s->hba->core->reg, s->lu->name, spec.s, &bs, err);
 	strbuf_done(&spec);
