@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cmd_lun.c: ulio lun … */
+#include "cli/cli.h"
+
+static const struct column columns[] = {
+	{ "TARGET", "target", COL_TEXT },
+	{ "TPG", "tpg", COL_NUMBER },
+	{ "LUN", "lun", COL_NUMBER },
+	{ "DISK", "disk", COL_TEXT },
+	{ NULL },
+};
+
+static int show_list(struct cli *cli, json_t *result)
+{
+	table_print(result, columns, "no LUNs");
+	return 0;
+}
+
+static int show_one(struct cli *cli, json_t *result)
+{
+	json_t *list = json_pack("[O]", result);
+
+	table_print(list, columns, "");
+	json_decref(list);
+	return 0;
+}
+
+#define WHERE                                                                                      \
+	{ "target", ARG_OPTION, false, "the target; needed if there are several" },                \
+	{                                                                                          \
+		"tpg", ARG_OPTION, true,                                                           \
+			"the tag of its portal group; needed if there are several"                 \
+	}
+
+const struct cli_command lun_commands[] = {
+	{ "lun", "list", "list the LUNs", "lun.list", show_list },
+	{ "lun", "add", "show a disk as a LUN; sessions go on and are told", "lun.add", show_one,
+		.args = { { "disk", ARG_POSITION, false, "the name of the disk" },
+			{ "lun", ARG_OPTIONAL, true, "its number; else the first that is free" },
+			WHERE } },
+	{ "lun", "remove", "show a LUN no more; commands under way end first", "lun.remove", NULL,
+		.args = { { "lun", ARG_POSITION, true, "its number" }, WHERE } },
+	{ NULL },
+};

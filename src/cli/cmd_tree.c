@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cmd_tree.c: ulio ls, get, set, mkdir, rmdir, link, unlink, dump: the tree as it is. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static int show_ls(struct cli *cli, json_t *result)
+{
+	json_t *v, *a;
+	const char *key;
+	size_t i;
+
+	json_array_foreach (json_object_get(result, "dirs"), i, v)
+		printf("%s/\n", json_string_value(v));
+	json_object_foreach (json_object_get(result, "links"), key, v)
+		printf("%s -> %s\n", key, json_string_value(v));
+	json_array_foreach (json_object_get(result, "attrs"), i, a) {
+		const char *value = json_string_value(json_object_get(a, "value"));
+
+		printf("%-2s %s", json_string_value(json_object_get(a, "access")),
+			json_string_value(json_object_get(a, "name")));
+		if (json_is_true(json_object_get(a, "secret")))
+			printf(" (secret)");
+		else if (value)
+			printf(" = %s", value);
+		printf("\n");
+	}
+	return 0;
+}
+
+static int show_text(struct cli *cli, json_t *result)
+{
+	printf("%s\n", json_string_value(result));
+	return 0;
+}
+
+static int show_json(struct cli *cli, json_t *result)
+{
+	json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	printf("\n");
+	return 0;
+}
+
+/* "-": the value is the first line of standard input, for secrets. */
+static int value_from_stdin(struct cli *cli, struct errmsg *err)
+{
+	const char *value = json_string_value(json_object_get(cli->params, "value"));
+
+	if (strcmp(value, "-") != 0)
+		return 0;
+	json_object_set_new(cli->params, "file", json_string("-"));
+	json_object_del(cli->params, "value");
+	return secret_from_file(cli->params, "file", "value", err);
+}
+
+static int root_by_default(struct cli *cli, struct errmsg *err)
+{
+	if (!json_object_get(cli->params, "path"))
+		json_object_set_new(cli->params, "path", json_string("/"));
+	return 0;
+}
+
+const struct cli_command tree_commands[] = {
+	{ "ls", NULL, "list a directory of the configuration tree", "ls", show_ls,
+		.args = { { "path", ARG_OPTIONAL, false, "the directory; else the root" } },
+		.prepare = root_by_default },
+	{ "get", NULL, "show an attribute", "get", show_text,
+		.args = { { "path", ARG_POSITION, false, "the attribute" } } },
+	{ "set", NULL, "set an attribute", "set", NULL,
+		.args = { { "path", ARG_POSITION, false, "the attribute" },
+			{ "value", ARG_POSITION, false,
+				"\"-\": the first line of standard input" } },
+		.prepare = value_from_stdin },
+	{ "mkdir", NULL, "make a directory", "mkdir", NULL,
+		.args = { { "path", ARG_POSITION, false, "the new directory" } } },
+	{ "rmdir", NULL, "remove a directory", "rmdir", NULL,
+		.args = { { "path", ARG_POSITION, false, "the directory" } } },
+	{ "link", NULL, "make a link", "link", NULL,
+		.args = { { "target", ARG_POSITION, false, "the directory that it leads to" },
+			{ "path", ARG_POSITION, false, "the new link" } } },
+	{ "unlink", NULL, "remove a link", "unlink", NULL,
+		.args = { { "path", ARG_POSITION, false, "the link" } } },
+	{ "dump", NULL, "print a part of the tree as JSON", "dump", show_json,
+		.args = { { "path", ARG_OPTIONAL, false, "the directory; else the root" },
+			{ "depth", ARG_OPTION, true, "levels below it; else all" } } },
+	{ NULL },
+};

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* table.c: JSON in columns, for people. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "base/strbuf.h"
+#include "cli/cli.h"
+
+enum { COLUMNS_MAX = 12 };
+
+static void scalar(const json_t *v, struct strbuf *out)
+{
+	if (json_is_string(v))
+		strbuf_puts(out, json_string_value(v));
+	else if (json_is_integer(v))
+		strbuf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	else if (json_is_boolean(v))
+		strbuf_puts(out, json_is_true(v) ? "yes" : "no");
+}
+
+static void list(const json_t *v, struct strbuf *out)
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach (v, i, e) {
+		strbuf_puts(out, i ? " " : "");
+		scalar(e, out);
+	}
+}
+
+static void cell(const json_t *row, const struct column *c, struct strbuf *out)
+{
+	const json_t *v = json_object_get(row, c->key);
+	char size[NUM_SIZE_CHARS];
+
+	strbuf_reset(out);
+	if (c->kind == COL_SIZE)
+		strbuf_puts(out, num_format_size(size, (uint64_t)json_integer_value(v)));
+	else if (c->kind == COL_LIST)
+		list(v, out);
+	else
+		scalar(v, out);
+	if (!out->len)
+		strbuf_putc(out, '-');
+}
+
+/* Characters, not bytes: what begins a character in UTF-8. */
+static int width_of(const char *s)
+{
+	int n = 0;
+
+	for (; *s; s++)
+		n += (*s & 0xc0) != 0x80;
+	return n;
+}
+
+static void put_cell(const char *text, int width, bool right, bool last)
+{
+	int pad = width - width_of(text);
+
+	if (right)
+		printf("%*s%s", pad, "", text);
+	else if (last)
+		printf("%s", text);
+	else
+		printf("%s%*s", text, pad, "");
+	fputs(last ? "\n" : "  ", stdout);
+}
+
+void table_print(const json_t *rows, const struct column *columns, const char *none)
+{
+	int width[COLUMNS_MAX] = { 0 };
+	unsigned n = 0;
+	struct strbuf b;
+	json_t *row;
+	size_t i;
+
+	if (!json_array_size(rows)) {
+		printf("%s\n", none);
+		return;
+	}
+	strbuf_init(&b);
+	for (; n < COLUMNS_MAX && columns[n].title; n++) {
+		width[n] = width_of(columns[n].title);
+		json_array_foreach (rows, i, row) {
+			cell(row, &columns[n], &b);
+			if (width_of(b.s) > width[n])
+				width[n] = width_of(b.s);
+		}
+	}
+	for (unsigned c = 0; c < n; c++)
+		put_cell(columns[c].title, width[c],
+			columns[c].kind == COL_NUMBER || columns[c].kind == COL_SIZE, c == n - 1);
+	json_array_foreach (rows, i, row) {
+		for (unsigned c = 0; c < n; c++) {
+			cell(row, &columns[c], &b);
+			put_cell(b.s, width[c],
+				columns[c].kind == COL_NUMBER || columns[c].kind == COL_SIZE,
+				c == n - 1);
+		}
+	}
+	strbuf_done(&b);
+}
+
+void table_print_object(const json_t *obj)
+{
+	const char *key;
+	json_t *v;
+	struct strbuf b;
+	int width = 0;
+
+	strbuf_init(&b);
+	json_object_foreach ((json_t *)obj, key, v) {
+		if (width_of(key) > width)
+			width = width_of(key);
+	}
+	json_object_foreach ((json_t *)obj, key, v) {
+		if (json_is_object(v) || json_is_null(v))
+			continue;
+		strbuf_reset(&b);
+		if (json_is_array(v))
+			list(v, &b);
+		else
+			scalar(v, &b);
+		printf("%-*s  %s\n", width, key, b.s);
+	}
+	strbuf_done(&b);
+}

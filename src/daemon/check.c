@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * check.c: --check: a configuration is read, its structure checked, and then it is carried out on a
+ * daemon that is complete but for the world: sockets are the simulator's and no disk is opened. So
+ * what a value is judged by is the very code that will use it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "daemon/daemon.h"
+
+/* Disks are not opened; whether they are there is worth a note. */
+static int not_opened(void *arg, struct node *disk, int error, struct errmsg *err)
+{
+	struct daemon *d = arg;
+	struct strbuf path;
+	int r;
+
+	if (error != -ENOTSUP)
+		return error; /* wrong before there is anything to open */
+	strbuf_init(&path);
+	r = tree_get(d->tree, disk, "udev_path", &path, NULL);
+	if (!r && path.len && access(path.s, F_OK))
+		errmsg_set(err, -ENOENT, "%s: %s", path.s, err_text(-errno));
+	else
+		r = 1; /* nothing to tell */
+	strbuf_done(&path);
+	return storage_set_pending(disk, err) ? -ENOMEM : r;
+}
+
+int daemon_check(struct daemon *d)
+{
+	const struct saveapply_hooks hooks = { not_opened, d };
+	struct problems p;
+	struct errmsg err = { 0 };
+	struct strbuf out;
+	json_t *config = NULL;
+	int r = daemon_up(d, DAEMON_CHECK, &err);
+
+	problems_init(&p);
+	strbuf_init(&out);
+	if (r)
+		fprintf(stderr, "uliod: %s\n", err.text);
+	if (!r)
+		r = saveconfig_check(d->o->config, &p, &config);
+	if (!r)
+		r = saveapply(d->tree, config, NULL, 0, &hooks, &p);
+	json_decref(config);
+	problems_print(&p, &out);
+	fputs(out.s, stdout);
+	if (!r && !p.counts[PROBLEM_SKIPPED] && !p.counts[PROBLEM_ERROR])
+		printf("%s: good\n", d->o->config);
+	r = r || p.counts[PROBLEM_SKIPPED] || p.counts[PROBLEM_ERROR];
+	strbuf_done(&out);
+	problems_done(&p);
+	daemon_down(d);
+	return r ? 1 : 0;
+}

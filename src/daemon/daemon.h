@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * daemon.h: the one place that knows all layers: what a running uliod consists of, and the order in
+ * which its parts come up and go down. Everything here belongs to the control thread.
+ */
+#ifndef ULIO_DAEMON_DAEMON_H
+#define ULIO_DAEMON_DAEMON_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "control/poller.h"
+#include "control/rpc.h"
+#include "control/saveconfig.h"
+#include "control/sock.h"
+#include "daemon/options.h"
+#include "engine/engine.h"
+#include "engine/storage.h"
+#include "fabric/iscsi/target.h"
+#include "loop/loop.h"
+#include "tree/node.h"
+
+struct backstore_registry;
+
+struct daemon {
+	const struct options *o;
+	struct loops *loops;
+	struct backstore_registry *reg;
+	struct engine *eng;
+	struct storage_core *core;
+	struct entity *iscsi;
+	struct tree *tree;
+	struct poller *poller;
+	struct control *control;
+	struct control_sock *sock;
+	struct saveconfig *save; /* NULL without --config */
+	char dbroot[256]; /* target/dbroot: where LIO's tools expect what persists */
+	char control_path[108];
+	char *state; /* directory */
+	char *scratch; /* temporary directory of a captive run, removed at the end */
+	uint64_t started_ns;
+	int sigfd;
+	int exit_status;
+	pid_t child; /* --run, 0: none */
+	bool stopping;
+	struct poller_timer retry; /* of pending disks */
+	unsigned npending;
+};
+
+/* ---- wire.c: parts up, parts down ------------------------------------------------------------ */
+
+enum daemon_mode {
+	DAEMON_SERVE,
+	DAEMON_CHECK, /* nothing real is touched: files and sockets of the simulator */
+};
+/* Loops, backstores, engine, fabric, tree. 0 or -errno with *err; then daemon_down() too. */
+int daemon_up(struct daemon *d, enum daemon_mode mode, struct errmsg *err);
+/* Sessions are told and ended, then all is taken down, in reverse. Nothing is saved. */
+void daemon_down(struct daemon *d);
+
+/* The type of the tree's root; its object: struct daemon. */
+extern const struct node_type daemon_root_type;
+
+/* ---- the rest, a file each ------------------------------------------------------------------- */
+
+/* --check: 0, or the exit status. Prints what is wrong (check.c). */
+int daemon_check(struct daemon *d);
+
+/* --disk, --listen, --allow, --chap as operations on the tree (quick.c). */
+int daemon_quick(struct daemon *d, struct errmsg *err);
+/* Name of the --disk target. */
+const char *daemon_target_name(const struct options *o, char *buf, size_t cap);
+
+/* --demo: makes its options; says how to use it once it runs (demo.c). */
+int daemon_demo_options(struct daemon *d, struct options *o, struct errmsg *err);
+void daemon_demo_print(struct daemon *d);
+
+/* --run (captive.c). */
+int daemon_captive_options(struct daemon *d, struct options *o, struct errmsg *err);
+int daemon_captive_start(struct daemon *d, struct errmsg *err);
+void daemon_captive_end(struct daemon *d);
+
+/* Disks that were not there at start: retried until they come (pending.c). */
+void daemon_pending_init(struct daemon *d, struct saveapply_hooks *hooks);
+void daemon_pending_stop(struct daemon *d);
+
+/* Methods of the socket that the tree has no place for (method_*.c). */
+int daemon_add_methods(struct daemon *d);
+
+/* systemd (notify.c). */
+void notify_ready(const struct daemon *d);
+void notify_stopping(void);
+void notify_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Limits and privileges (privs.c). 0 or -errno with *err. */
+int privs_prepare(struct errmsg *err);
+int privs_drop(const char *user, const char *state, struct errmsg *err);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* demo.c: --demo: two disks without any configuration, and what to do with them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/daemon.h"
+#include "daemon/url.h"
+
+int daemon_demo_options(struct daemon *d, struct options *o, struct errmsg *err)
+{
+	static char file[320];
+
+	if (strpbrk(d->state, ",|"))
+		return errmsg_set(err, -EINVAL,
+			"--demo: --state %s: a path without ',' and '|' is meant", d->state);
+	snprintf(file, sizeof(file), "file:%.250s/demo.img,size=10G", d->state);
+	o->disks.v[o->disks.n++] = file;
+	o->disks.v[o->disks.n++] = "ram:256M";
+	if (!o->allow.n && !o->chap.n) {
+		for (unsigned i = 0; i < o->listen.n; i++) {
+			if (strncmp(o->listen.v[i], "127.", 4) &&
+				strncmp(o->listen.v[i], "[::1]", 5))
+				return errmsg_set(err, -EACCES,
+					"--demo --listen %s: others could reach the disks: say "
+					"--allow any "
+					"if that is meant, or --chap USER:FILE",
+					o->listen.v[i]);
+		}
+		o->allow.v[o->allow.n++] = "any";
+	}
+	return 0;
+}
+
+void daemon_demo_print(struct daemon *d)
+{
+	const struct options *o = d->o;
+	struct strbuf url0, url1, portal;
+	char buf[256];
+	const char *target = daemon_target_name(o, buf, sizeof(buf));
+
+	strbuf_init(&url0);
+	strbuf_init(&url1);
+	strbuf_init(&portal);
+	url_of_lun(o, NULL, 0, &url0);
+	url_of_lun(o, NULL, 1, &url1);
+	url_portal(o, &portal);
+	printf("\nulio serves two disks until Ctrl-C:\n\n"
+	       "  target  %s\n"
+	       "  LUN 0   %s   (10 GiB, thin, %s/demo.img)\n"
+	       "  LUN 1   %s   (256 MiB of memory)\n\n"
+	       "Linux (open-iscsi, as root):\n"
+	       "  iscsiadm -m discovery -t sendtargets -p %s\n"
+	       "  iscsiadm -m node -T %s -p %s --login\n"
+	       "  iscsiadm -m node -T %s -p %s --logout\n\n"
+	       "QEMU:\n"
+	       "  qemu-img info %s\n"
+	       "  qemu-system-x86_64 -drive file=%s,format=raw,if=virtio\n\n"
+	       "libiscsi:\n"
+	       "  iscsi-ls -s iscsi://%s\n"
+	       "  iscsi-inq %s\n\n"
+	       "From another terminal, what is served and who is connected:\n"
+	       "  ulio status\n  ulio sessions\n\n",
+		target, url0.s, d->state, url1.s, portal.s, target, portal.s, target, portal.s,
+		url0.s, url0.s, portal.s, url0.s);
+	fflush(stdout);
+	strbuf_done(&url0);
+	strbuf_done(&url1);
+	strbuf_done(&portal);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* main.c: uliod: options, start, signals, end. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <ulio/control.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* ---- signals --------------------------------------------------------------------------------- */
+
+static void reload(struct daemon *d)
+{
+	struct problems p;
+	struct strbuf out;
+	struct errmsg err = { 0 };
+
+	if (!d->save)
+		return;
+	problems_init(&p);
+	strbuf_init(&out);
+	if (saveconfig_load(d->save, true, &p, &err)) {
+		log_msg(LOG_LEVEL_ERROR, "daemon", "not reloaded: %s", err.text);
+	} else {
+		problems_print(&p, &out);
+		log_msg(LOG_LEVEL_INFO, "daemon", "reloaded%s%s", out.len ? ":\n" : "", out.s);
+	}
+	strbuf_done(&out);
+	problems_done(&p);
+}
+
+/* The captive command has ended: its status becomes ours. */
+static void reap(struct daemon *d)
+{
+	int status;
+
+	if (d->child <= 0 || waitpid(d->child, &status, WNOHANG) != d->child)
+		return;
+	d->child = 0;
+	d->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	poller_stop(d->poller);
+}
+
+static void on_signal(void *arg, int fd, short revents)
+{
+	struct daemon *d = arg;
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP) {
+			reload(d);
+		} else if (info.ssi_signo == SIGCHLD) {
+			reap(d);
+		} else {
+			log_msg(LOG_LEVEL_INFO, "daemon", "ends: signal %u", info.ssi_signo);
+			poller_stop(d->poller);
+		}
+	}
+}
+
+/* Before threads are started, so that all of them have the signals blocked. */
+static int take_signals(struct daemon *d, struct errmsg *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return errmsg_set(err, -errno, "signals: %s", err_text(-errno));
+	d->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (d->sigfd < 0)
+		return errmsg_set(err, -errno, "signals: %s", err_text(-errno));
+	return 0;
+}
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+static int make_state(struct daemon *d, struct errmsg *err)
+{
+	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	char *p;
+	int n;
+
+	if (d->o->state)
+		n = asprintf(&d->state, "%s", d->o->state);
+	else if (geteuid() == 0)
+		n = asprintf(&d->state, "/var/lib/ulio");
+	else if (xdg && *xdg)
+		n = asprintf(&d->state, "%s/ulio", xdg);
+	else
+		n = asprintf(&d->state, "%s/.local/state/ulio", home && *home ? home : "/tmp");
+	if (n < 0)
+		return errmsg_set(err, -ENOMEM, "out of memory");
+	for (p = d->state + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		mkdir(d->state, 0755);
+		*p = '/';
+	}
+	if (mkdir(d->state, 0700) && errno != EEXIST)
+		return errmsg_set(err, -errno, "--state %s: %s", d->state, err_text(-errno));
+	return 0;
+}
+
+static int open_control(struct daemon *d, struct errmsg *err)
+{
+	if (d->o->control && !strcmp(d->o->control, "none"))
+		return 0;
+	if (d->o->control)
+		snprintf(d->control_path, sizeof(d->control_path), "%s", d->o->control);
+	else if (d->scratch)
+		snprintf(d->control_path, sizeof(d->control_path), "%.80s/control", d->scratch);
+	else
+		ulio_control_default_path(d->control_path, sizeof(d->control_path));
+	return control_sock_new(d->poller, d->control, d->control_path, &d->sock, err);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+/* What is to be served: the file's, or the flags'. */
+static int load(struct daemon *d, struct errmsg *err)
+{
+	struct problems p;
+	struct strbuf out;
+	int r;
+
+	if (d->o->disks.n)
+		return daemon_quick(d, err);
+	if (!d->save) {
+		log_msg(LOG_LEVEL_INFO, "daemon",
+			"serves nothing yet: \"ulio\" adds disks and targets");
+		return 0;
+	}
+	problems_init(&p);
+	strbuf_init(&out);
+	r = saveconfig_load(d->save, false, &p, err);
+	if (r == -ENOENT) {
+		log_msg(LOG_LEVEL_WARN, "daemon", "%s is not there: serves nothing yet",
+			d->o->config);
+		r = 0;
+	}
+	for (unsigned i = 0; i < p.n; i++)
+		log_msg(p.list[i].level == PROBLEM_NOTE ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+			"config", "%s: %s: %s", problem_level_name(p.list[i].level), p.list[i].path,
+			p.list[i].text);
+	strbuf_done(&out);
+	problems_done(&p);
+	return r;
+}
+
+static int start(struct daemon *d, struct options *o, struct errmsg *err)
+{
+	int r = privs_prepare(err);
+
+	if (!r)
+		r = make_state(d, err);
+	if (!r && o->demo)
+		r = daemon_demo_options(d, o, err);
+	if (!r && o->run)
+		r = daemon_captive_options(d, o, err);
+	if (!r)
+		r = take_signals(d, err);
+	if (!r)
+		r = daemon_up(d, DAEMON_SERVE, err);
+	if (!r)
+		r = load(d, err);
+	if (!r)
+		r = open_control(d, err);
+	if (!r && o->user)
+		r = privs_drop(o->user, d->state, err);
+	if (!r)
+		r = poller_add(d->poller, d->sigfd, POLLIN, on_signal, d);
+	if (!r && o->run)
+		r = daemon_captive_start(d, err);
+	return r;
+}
+
+static int serve(struct daemon *d, struct options *o)
+{
+	struct errmsg err = { 0 };
+	int r = start(d, o, &err);
+
+	if (r) {
+		log_msg(LOG_LEVEL_ERROR, "daemon", "cannot start: %s",
+			err.text[0] ? err.text : err_text(r));
+		d->exit_status = EXIT_FAILED;
+	} else {
+		notify_ready(d);
+		if (o->demo)
+			daemon_demo_print(d);
+		log_msg(LOG_LEVEL_INFO, "daemon", "ready");
+		r = poller_run(d->poller);
+		if (r)
+			d->exit_status = EXIT_FAILED;
+		notify_stopping();
+	}
+	daemon_captive_end(d);
+	daemon_down(d);
+	if (d->sigfd >= 0)
+		close(d->sigfd);
+	free(d->state);
+	return d->exit_status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct options o;
+	struct daemon d = { .o = &o, .sigfd = -1, .started_ns = clock_now_ns() };
+	struct errmsg err = { 0 };
+	enum log_level level = LOG_LEVEL_INFO;
+	struct strbuf help;
+
+	log_init();
+	if (options_parse(argc, argv, &o, &err)) {
+		fprintf(stderr, "uliod: %s\nuliod --help lists the options\n", err.text);
+		return EXIT_USAGE;
+	}
+	if (o.version) {
+		printf("uliod %s\n", ULIO_VERSION);
+		return 0;
+	}
+	if (o.help || argc == 1) {
+		strbuf_init(&help);
+		options_help(&help);
+		fputs(help.s, o.help ? stdout : stderr);
+		strbuf_done(&help);
+		return o.help ? 0 : EXIT_USAGE;
+	}
+	log_level_parse(o.check ? "error" : o.log_level, &level);
+	log_set_level(level);
+	return o.check ? daemon_check(&d) : serve(&d, &o);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* methods.h: the tables of methods that the daemon adds to those of the tree. */
+#ifndef ULIO_DAEMON_METHODS_H
+#define ULIO_DAEMON_METHODS_H
+
+#include "control/rpc.h"
+#include "daemon/daemon.h"
+
+/* arg of all: struct daemon. */
+extern const struct control_method disk_methods[], target_methods[], lun_methods[],
+	session_methods[], daemon_methods[];
+
+#endif

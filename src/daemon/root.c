@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* root.c: the root of the tree, what LIO has as /sys/kernel/config/target. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "daemon/daemon.h"
+
+static int get_version(const struct attr *a, void *obj, struct strbuf *out)
+{
+	struct utsname u = { 0 };
+
+	uname(&u);
+	strbuf_printf(out, "Target Engine Core ConfigFS Infrastructure v5.0 on %s/%s on %s",
+		u.sysname, u.machine, u.release);
+	return 0;
+}
+
+static int get_dbroot(const struct attr *a, void *obj, struct strbuf *out)
+{
+	const struct daemon *d = obj;
+
+	strbuf_puts(out, d->dbroot);
+	return 0;
+}
+
+static int set_dbroot(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct daemon *d = obj;
+	struct stat st;
+
+	if (engine_next_lu(d->eng, NULL))
+		return errmsg_set(
+			err, -EINVAL, "dbroot: cannot change while there are storage objects");
+	if (!*value || strlen(value) >= sizeof(d->dbroot))
+		return errmsg_set(err, -EINVAL, "dbroot: a path of at most %zu bytes is meant",
+			sizeof(d->dbroot) - 1);
+	if (stat(value, &st))
+		return errmsg_set(err, -errno, "dbroot: %s: %s", value, err_text(-errno));
+	if (!S_ISDIR(st.st_mode))
+		return errmsg_set(err, -ENOTDIR, "dbroot: %s is no directory", value);
+	snprintf(d->dbroot, sizeof(d->dbroot), "%s", value);
+	return 0;
+}
+
+static const struct attr root_attrs[] = {
+	{ .name = "version", .get = get_version, .doc = "What LIO calls itself." },
+	{ .name = "dbroot",
+		.get = get_dbroot,
+		.set = set_dbroot,
+		.flags = ATTR_UNSAVED,
+		.doc = "Directory of LIO's tools for what persists." },
+	ATTR_END,
+};
+
+static void *core_obj(void *root)
+{
+	return ((struct daemon *)root)->core;
+}
+
+static const struct node_default root_defaults[] = {
+	{ "core", &storage_core_type, core_obj },
+	{ NULL },
+};
+
+static int root_mkdir(struct node *dir, const char *name, struct node_new *ret, struct errmsg *err)
+{
+	return errmsg_set(err, -EINVAL, "%s: there is no such fabric", name);
+}
+
+const struct node_type daemon_root_type = {
+	.name = "target",
+	.doc = "The whole configuration.",
+	.attrs = root_attrs,
+	.defaults = root_defaults,
+	.mkdir = root_mkdir,
+};

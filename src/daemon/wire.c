@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * wire.c: all parts of the daemon, brought up in the order of the layers and taken down in reverse.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backstore/builtin.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "block/backstore.h"
+#include "daemon/daemon.h"
+
+#define STOP_NS (5 * NS_PER_S) /* for initiators to hear of it and for their commands to end */
+
+static const struct {
+	const char *word;
+	enum loop_kind kind;
+} loop_kinds[] = { { "auto", LOOP_AUTO }, { "uring", LOOP_URING }, { "epoll", LOOP_EPOLL } };
+
+static int up_loops(struct daemon *d, enum daemon_mode mode, struct errmsg *err)
+{
+	struct loops_config cfg = {
+		.nloops = d->o->loops,
+		.page_limit_bytes = (uint64_t)d->o->memory_mb << 20,
+		.pin = d->o->pin,
+	};
+	int r;
+
+	for (size_t i = 0; i < sizeof(loop_kinds) / sizeof(loop_kinds[0]); i++) {
+		if (!strcmp(loop_kinds[i].word, d->o->loop))
+			cfg.kind = loop_kinds[i].kind;
+	}
+	if (mode == DAEMON_CHECK)
+		cfg = (struct loops_config){ .kind = LOOP_SIM, .nloops = 1, .sim_seed = 1 };
+	r = loops_new(&cfg, &d->loops, err);
+	if (!r)
+		log_msg(LOG_LEVEL_INFO, "daemon", "%s", loops_describe(d->loops));
+	return r;
+}
+
+static int up_backstores(struct daemon *d, struct errmsg *err)
+{
+	int r;
+
+	d->reg = backstore_registry_new(d->loops);
+	if (!d->reg)
+		return errmsg_set(err, -ENOMEM, "out of memory");
+	r = backstores_register(d->reg);
+	if (r)
+		return errmsg_set(err, r, "backstores: %s", err_text(r));
+	for (unsigned i = 0; i < d->o->plugins.n && !r; i++)
+		r = backstore_load_plugin(d->reg, d->o->plugins.v[i], err);
+	return r;
+}
+
+static int up_engine(struct daemon *d, enum daemon_mode mode, struct errmsg *err)
+{
+	d->eng = engine_new(d->loops);
+	d->core = d->eng ? storage_core_new(d->eng, mode == DAEMON_CHECK ? NULL : d->reg) : NULL;
+	if (!d->core)
+		return errmsg_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+/* Where LIO's tools of this distribution keep theirs, so that they need not be told. */
+static void find_dbroot(struct daemon *d)
+{
+	static const char *const places[] = { "/etc/rtslib-fb-target", "/etc/target",
+		"/var/target" };
+	struct stat st;
+	unsigned i = 0;
+
+	while (i < 2 && (stat(places[i], &st) || !S_ISDIR(st.st_mode)))
+		i++;
+	snprintf(d->dbroot, sizeof(d->dbroot), "%s", places[i]);
+}
+
+static int up_tree(struct daemon *d, struct errmsg *err)
+{
+	struct saveapply_hooks hooks;
+	int r = tree_new(&daemon_root_type, d, &d->tree);
+
+	find_dbroot(d);
+	if (!r)
+		r = poller_new(&d->poller);
+	if (!r)
+		r = control_new(d->tree, &d->control);
+	daemon_pending_init(d, &hooks);
+	if (!r && d->o->config && !d->o->check) {
+		r = saveconfig_new(d->loops, d->tree, d->o->config, &hooks, &d->save);
+		if (!r)
+			r = saveconfig_add_methods(d->save, d->control);
+	}
+	if (!r)
+		r = daemon_add_methods(d);
+	return r ? errmsg_set(err, r, "control: %s", err_text(r)) : 0;
+}
+
+int daemon_up(struct daemon *d, enum daemon_mode mode, struct errmsg *err)
+{
+	int r = up_loops(d, mode, err);
+
+	if (!r)
+		r = up_backstores(d, err);
+	if (!r)
+		r = up_engine(d, mode, err);
+	if (!r)
+		r = entity_new(d->eng, &d->iscsi);
+	if (r && !err->code)
+		errmsg_set(err, r, "iSCSI: %s", err_text(r));
+	if (!r)
+		r = up_tree(d, err);
+	return r;
+}
+
+void daemon_down(struct daemon *d)
+{
+	struct errmsg err = { 0 };
+
+	d->stopping = true;
+	d->sock = control_sock_free(d->sock);
+	daemon_pending_stop(d);
+	if (d->iscsi)
+		entity_stop(d->iscsi, STOP_NS);
+	d->save = saveconfig_free(d->save);
+	d->control = control_free(d->control);
+	if (d->tree && tree_clear(d->tree, tree_root(d->tree), &err)) {
+		/* A disk or a peer that holds something; the process ends all the same. */
+		log_msg(LOG_LEVEL_ERROR, "daemon", "ends although something is still in use: %s",
+			err.text);
+		return;
+	}
+	d->tree = tree_free(d->tree);
+	d->iscsi = entity_free(d->iscsi);
+	d->core = storage_core_free(d->core);
+	d->eng = engine_free(d->eng);
+	d->reg = backstore_registry_free(d->reg);
+	d->loops = loops_free(d->loops);
+	d->poller = poller_free(d->poller);
+}
