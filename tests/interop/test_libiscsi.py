@@ -12,7 +12,7 @@ DISKS = {
     "ram": "ram:128M",
     "file-direct": "file:{dir}/d.img,size=128M,direct=yes",
     "file-buffered": "file:{dir}/d.img,size=128M,direct=no",
-    "512e": "file:{dir}/d.img,size=128M,physical=4096",
+    "512e": "file:{dir}/d.img,size=128M",
     "4k": "file:{dir}/d.img,size=128M,block=4096",
     "removable": "file:{dir}/d.img,size=128M,removable=yes",
 }

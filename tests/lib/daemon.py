@@ -137,53 +137,32 @@ class Daemon:
     def control(self, timeout=10):
         return Control(self.control_path, timeout)
 
-    # --- configuration while running: the tree has LIO's shape
+    # --- configuration while running
 
-    @property
-    def tpg(self):
-        return f"/iscsi/{self.iqn}/tpgt_1"
-
-    def lun_object(self, lun):
-        """Path of the storage object behind a LUN."""
+    def disk_of(self, lun):
+        """Name of the disk that a LUN shows."""
         with self.control() as c:
-            links = c.call("ls", path=f"{self.tpg}/lun/lun_{lun}")["links"]
-        return next(t for t in links.values() if t.startswith("/core/"))
+            return next(row["disk"] for row in c.call("lun.list") if row["lun"] == lun)
 
     def add_lun(self, disk):
-        """Make a disk ("ram:32M", "file:path,size=...") and export it; returns its LUN."""
-        kind, _, rest = disk.replace("{dir}", self.dir).partition(":")
-        words = rest.split(",")
+        """Make a disk ("ram:32M", "file:path,size=...") and show it as a LUN; returns its number."""
         with self.control() as c:
-            taken = [int(n.split("_")[1]) for n in c.call("ls", path=f"{self.tpg}/lun")["dirs"]]
-            lun = max(taken, default=-1) + 1
-            hba = f"{'rd_mcp' if kind == 'ram' else 'fileio'}_{lun + 1000}"
-            obj = f"/core/{hba}/added{lun}"
-            if kind == "ram":
-                text = f"rd_pages={parse_size(words[0]) // 4096}"
-            else:
-                size = next(w[5:] for w in words if w.startswith("size="))
-                text = f"fd_dev_name={words[0]},fd_dev_size={parse_size(size)}"
-            c.call("mkdir", path=f"/core/{hba}")
-            c.call("mkdir", path=obj)
-            c.call("set", path=f"{obj}/control", value=text)
-            c.call("set", path=f"{obj}/enable", value="1")
-            c.call("mkdir", path=f"{self.tpg}/lun/lun_{lun}")
-            c.call("link", path=f"{self.tpg}/lun/lun_{lun}/added{lun}", target=obj)
-        return lun
+            name = f"added{len(c.call('disk.list'))}"
+            c.call("disk.add", name=name, spec=disk.replace("{dir}", self.dir))
+            return c.call("lun.add", disk=name)["lun"]
 
     def remove_lun(self, lun):
         """Take the LUN and its disk away."""
-        obj = self.lun_object(lun)
+        name = self.disk_of(lun)
         with self.control() as c:
-            for name in c.call("ls", path=f"{self.tpg}/lun/lun_{lun}")["links"]:
-                c.call("unlink", path=f"{self.tpg}/lun/lun_{lun}/{name}")
-            c.call("rmdir", path=f"{self.tpg}/lun/lun_{lun}")
-            c.call("rmdir", path=obj)
+            c.call("lun.remove", lun=lun)
+            c.call("disk.remove", name=name)
 
     def grow_lun(self, lun, size_bytes):
         """Resize the disk behind a LUN."""
+        name = self.disk_of(lun)
         with self.control() as c:
-            c.call("resize", path=self.lun_object(lun), size=size_bytes)
+            c.call("disk.resize", name=name, size=str(size_bytes))
 
     # --- life
 
@@ -239,7 +218,14 @@ class Daemon:
         return self
 
     def prepare(self):
-        """Hook for what a target needs after its start."""
+        """What is to be set after the start: the secret by which the target proves itself."""
+        if self.mutual:
+            user, secret = self.mutual.split(":", 1)
+            with self.control() as c:
+                for target in c.call("target.list"):
+                    auth = f"/iscsi/{target['target']}/tpgt_{target['tpg']}/auth"
+                    c.call("set", path=f"{auth}/userid_mutual", value=user)
+                    c.call("set", path=f"{auth}/password_mutual", value=secret)
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as f:

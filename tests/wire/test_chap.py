@@ -267,3 +267,71 @@ def test_discovery_needs_no_more_than_it_must(chapd):
         assert e.status in (0x0201, 0x0202)
         s = Session.open(chapd.address, discovery=True, chap=Chap(USER, SECRET))
     s.logout()
+
+
+@pytest.fixture(scope="module")
+def mutuald():
+    d = make_daemon(chap=f"{USER}:{SECRET}", mutual="wiretarget:targetsecret-0123")
+    try:
+        d.start()
+        yield d
+        d.stop()
+    finally:
+        d.discard()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=ALGORITHMS.values())
+def test_mutual(mutuald, lun, algorithm):
+    """12.1.3: the target answers the initiator's challenge with its own name and secret."""
+    creds = Chap(USER, SECRET, "wiretarget", "targetsecret-0123", algorithms=(algorithm,))
+    with mutuald.session(chap=creds) as s:
+        s.clear_ua(lun).good()
+        s.logout()
+
+
+def test_mutual_not_asked_for(mutuald, lun):
+    """12.1.3: the initiator decides whether the target has to prove itself."""
+    with mutuald.session(chap=Chap(USER, SECRET)) as s:
+        s.clear_ua(lun).good()
+        s.logout()
+
+
+def test_no_proof_for_an_impostor(mutuald):
+    """12.1.3: the target proves itself to an initiator only after it has proved itself: with a wrong CHAP_R
+    there is no CHAP_R in return."""
+    with mutuald.connection() as c:
+        lg = Login(c)
+        challenge(lg, mutuald)
+        lg.send([("CHAP_N", USER), ("CHAP_R", "0x" + bytes(16).hex()), ("CHAP_I", "9"),
+                 ("CHAP_C", "0x" + os.urandom(16).hex())], SECURITY, OPERATIONAL)
+        r = c.expect(p.LOGIN_RSP)
+        assert r.status_class == 2 and b"CHAP_R" not in r.data
+
+
+def test_mutual_reflection(mutuald):
+    """12.1.3: the target's own challenge sent back is refused even where mutual CHAP is set up, and so is an
+    identical challenge on a second connection."""
+    with mutuald.connection() as a, mutuald.connection() as b:
+        la, lb = Login(a), Login(b)
+        alg, ident, chal = challenge(la, mutuald)
+        good = "0x" + chap_response(alg, ident, SECRET, chal).hex()
+        la.send([("CHAP_N", USER), ("CHAP_R", good), ("CHAP_I", str(ident)), ("CHAP_C", "0x" + chal.hex())],
+                SECURITY, OPERATIONAL)
+        r = a.expect(p.LOGIN_RSP)
+        assert r.status_class == 2 and b"CHAP_R" not in r.data
+        _, ident_b, chal_b = challenge(lb, mutuald)
+        lb.send([("CHAP_N", USER), ("CHAP_R", good), ("CHAP_I", str(ident_b)), ("CHAP_C", "0x" + chal_b.hex())],
+                SECURITY, OPERATIONAL)
+        r = b.expect(p.LOGIN_RSP)
+        assert r.status_class == 2 and b"CHAP_R" not in r.data
+
+
+def test_same_secret_both_ways(new_daemon):
+    """12.1.3 and 9.2.1: the secrets of the two directions must differ; a target that was given one secret
+    for both refuses mutual CHAP, or refuses to be set up so."""
+    try:
+        d = new_daemon(chap=f"{USER}:{SECRET}", mutual=f"wiretarget:{SECRET}")
+    except AssertionError:
+        return
+    with pytest.raises((LoginFailed, AssertionError)):
+        d.session(chap=Chap(USER, SECRET, "wiretarget", SECRET)).close()
