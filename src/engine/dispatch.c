@@ -93,8 +93,7 @@ static bool check_write_protect(struct cmd *cmd, const struct lu_conf *conf)
 {
 	if (!(cmd->row->rules & RULE_WRITES) || (!conf->write_protected && !cmd->read_only))
 		return true;
-	cmd_fail(cmd, mode_get(&conf->mode.current, MODE_SWP) ? SENSE_SOFTWARE_WRITE_PROTECTED
-							      : SENSE_WRITE_PROTECTED);
+	cmd_fail(cmd, SENSE_WRITE_PROTECTED); /* also for SWP: SPC-4 7.5.8 */
 	return false;
 }
 
@@ -265,9 +264,7 @@ void cmd_submit(struct cmd *cmd)
 	enter_task_set(cmd, ll);
 }
 
-/*
- * ---- the gate to the disk ---------------------------------------------------------------------
- */
+/* ---- the gate to the disk ------------------------------------------------------------------- */
 
 static bool must_wait(struct cmd *cmd, const struct lu_loop *ll)
 {

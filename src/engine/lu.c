@@ -48,6 +48,8 @@ void lu_attribs_default(struct lu_attribs *a, const char *kind, struct backstore
 	a->is_nonrot = !(i.flags & ULIO_INFO_ROTATIONAL);
 	a->queue_depth = 128;
 	a->optimal_sectors = LU_MAX_TRANSFER_BYTES / a->block_size;
+	/* What a pattern takes is bounded as a transfer is. */
+	a->max_write_same_len = LU_MAX_TRANSFER_BYTES / a->block_size;
 	if (i.flags & ULIO_INFO_DISCARD) {
 		discard_blocks =
 			i.max_discard_bytes && i.max_discard_bytes / a->block_size < UINT32_MAX

@@ -22,9 +22,10 @@ bool blocks_decode(struct cmd *cmd, struct cdb_rw *ret)
 	return true;
 }
 
-/* First byte of the TRANSFER LENGTH field by CDB length, for the field pointer. */
-static unsigned length_byte(unsigned cdb_len)
+unsigned blocks_length_byte(const struct cmd *cmd)
 {
+	unsigned cdb_len = cmd->row->cdb_len;
+
 	return cdb_len == 6 ? 4 : cdb_len == 10 ? 7 : cdb_len == 12 ? 6 : 10;
 }
 
@@ -34,7 +35,7 @@ bool blocks_decode_transfer(struct cmd *cmd, struct cdb_rw *ret)
 		return false;
 	if (ret->nblocks <= lu_conf_max_blocks(cmd_conf(cmd)))
 		return true;
-	cmd_fail_cdb(cmd, length_byte(cmd->row->cdb_len), 7);
+	cmd_fail_cdb(cmd, blocks_length_byte(cmd), 7);
 	return false;
 }
 
@@ -43,10 +44,11 @@ uint16_t blocks_fua(const struct lu_conf *c, bool fua)
 	return (fua && c->a.emulate_fua_write) || lu_conf_write_through(c) ? ULIO_BIO_FUA : 0;
 }
 
-bool blocks_have(struct cmd *cmd, uint32_t n)
+bool blocks_exact(struct cmd *cmd, uint64_t n, unsigned length_byte)
 {
-	if (cmd->out.bytes >= n)
+	cmd_expect_out(cmd, n);
+	if (cmd->edtl_out == n)
 		return true;
-	cmd_fail(cmd, SENSE_INVALID_FIELD_IN_COMMAND_IU);
+	cmd_fail_cdb(cmd, length_byte, 7);
 	return false;
 }

@@ -96,15 +96,14 @@ static void caw_lock(struct cmd *cmd)
 
 static void caw_have_data(struct cmd *cmd)
 {
-	if (blocks_have(cmd, 2 * half(cmd)))
-		cmd_enter_io(cmd, caw_lock);
+	cmd_enter_io(cmd, caw_lock);
 }
 
 void sbc_compare_and_write(struct cmd *cmd)
 {
 	struct cdb_rw rw;
 
-	if (!blocks_decode(cmd, &rw))
+	if (!blocks_decode(cmd, &rw) || !blocks_exact(cmd, 2 * (uint64_t)half(cmd), 13))
 		return;
 	if (!rw.nblocks)
 		cmd_good(cmd);

@@ -11,9 +11,7 @@
 #include "engine/sbc/blocks.h"
 #include "engine/ua.h"
 
-/*
- * ---- SYNCHRONIZE CACHE ------------------------------------------------------------------------
- */
+/* ---- SYNCHRONIZE CACHE ---------------------------------------------------------------------- */
 
 static void flushed(struct cmd *cmd)
 {
@@ -42,9 +40,7 @@ void sbc_sync_cache(struct cmd *cmd)
 	cmd_enter_io(cmd, flush);
 }
 
-/*
- * ---- READ CAPACITY ----------------------------------------------------------------------------
- */
+/* ---- READ CAPACITY -------------------------------------------------------------------------- */
 
 void sbc_read_capacity10(struct cmd *cmd)
 {
@@ -81,9 +77,7 @@ void sbc_read_capacity16(struct cmd *cmd)
 	cmd_reply(cmd, buf, sizeof(buf), get_be32(cmd->cdb + 10));
 }
 
-/*
- * ---- START STOP UNIT --------------------------------------------------------------------------
- */
+/* ---- START STOP UNIT ------------------------------------------------------------------------ */
 
 #define POWER_CONDITION 0xf0
 #define NO_FLUSH        0x04

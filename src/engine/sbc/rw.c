@@ -121,22 +121,22 @@ static void write_send(struct cmd *cmd)
 		cmd->nblocks, cmd->out.iov, cmd->out.niov, cmd->out.niov, written);
 }
 
-static void write_have_data(struct cmd *cmd)
+bool write_cut(struct cmd *cmd)
 {
 	uint8_t shift = cmd_conf(cmd)->block_shift;
 
-	/*
-	 * Only whole blocks are written; what the initiator sent less than the CDB asks for is
-	 * told by the residual count.
-	 */
 	cmd->nblocks = cmd->out.bytes >> shift;
-	if (!cmd->nblocks) {
-		cmd_good(cmd);
-		return;
-	}
-	if (cmd->nblocks << shift != cmd->out.bytes)
-		cmd_data_cut(cmd, &cmd->out, (uint32_t)(cmd->nblocks << shift));
-	cmd_enter_io(cmd, write_send);
+	cmd_data_cut(cmd, &cmd->out, (uint32_t)(cmd->nblocks << shift));
+	if (cmd->nblocks)
+		return true;
+	cmd_good(cmd);
+	return false;
+}
+
+static void write_have_data(struct cmd *cmd)
+{
+	if (write_cut(cmd))
+		cmd_enter_io(cmd, write_send);
 }
 
 void sbc_write(struct cmd *cmd)

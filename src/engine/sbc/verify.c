@@ -141,14 +141,18 @@ static void verify_start(struct cmd *cmd)
 
 static void verify_have_data(struct cmd *cmd)
 {
-	uint32_t need = lu_conf_block_bytes(cmd_conf(cmd));
-	struct cdb_rw rw;
+	cmd_enter_io(cmd, verify_start);
+}
 
-	(void)cdb_rw_decode(cmd->cdb, cmd->cdb_len, &rw);
-	if (rw.bytchk == BYTCHK_ALL)
-		need = (uint32_t)(cmd->nblocks << cmd_conf(cmd)->block_shift);
-	if (blocks_have(cmd, need))
-		cmd_enter_io(cmd, verify_start);
+/* Data that are fewer than what is to be compared verify nothing. */
+static void verify_get_data(struct cmd *cmd, uint32_t n)
+{
+	if (cmd->edtl_out < n) {
+		cmd_expect_out(cmd, n);
+		cmd_fail_cdb(cmd, blocks_length_byte(cmd), 7);
+	} else {
+		cmd_get_data_out(cmd, n, verify_have_data);
+	}
 }
 
 void sbc_verify(struct cmd *cmd)
@@ -168,14 +172,11 @@ void sbc_verify(struct cmd *cmd)
 	else if (rw.bytchk == BYTCHK_NONE)
 		cmd_enter_io(cmd, verify_start);
 	else
-		cmd_get_data_out(cmd,
-			(rw.bytchk == BYTCHK_ONE ? 1 : rw.nblocks) << cmd_conf(cmd)->block_shift,
-			verify_have_data);
+		verify_get_data(cmd, (rw.bytchk == BYTCHK_ONE ? 1 : rw.nblocks)
+					     << cmd_conf(cmd)->block_shift);
 }
 
-/*
- * ---- WRITE AND VERIFY -------------------------------------------------------------------------
- */
+/* ---- WRITE AND VERIFY ----------------------------------------------------------------------- */
 
 static void wv_written(struct cmd *cmd)
 {
@@ -194,7 +195,7 @@ static void wv_send(struct cmd *cmd)
 
 static void wv_have_data(struct cmd *cmd)
 {
-	if (blocks_have(cmd, (uint32_t)(cmd->nblocks << cmd_conf(cmd)->block_shift)))
+	if (write_cut(cmd))
 		cmd_enter_io(cmd, wv_send);
 }
 

@@ -147,14 +147,12 @@ static void same_start(struct cmd *cmd)
 
 static void same_have_data(struct cmd *cmd)
 {
-	if (blocks_have(cmd, lu_conf_block_bytes(cmd_conf(cmd))))
-		cmd_enter_io(cmd, same_start);
+	cmd_enter_io(cmd, same_start);
 }
 
 void sbc_write_same(struct cmd *cmd)
 {
 	const struct lu_conf *c = cmd_conf(cmd);
-	unsigned length_byte = cmd->row->cdb_len == 10 ? 7 : 10;
 	struct cdb_rw rw;
 
 	if (!blocks_decode(cmd, &rw))
@@ -164,14 +162,14 @@ void sbc_write_same(struct cmd *cmd)
 		return;
 	}
 	/*
-	 * WSNZ of the block limits page: 0 is not "up to the end"; and its MAXIMUM WRITE SAME
-	 * LENGTH.
+	 * WSNZ of the block limits page: 0 is not "up to the last block". Nobody means that, and an
+	 * initiator's mistake would cost a whole disk.
 	 */
-	if (!rw.nblocks || (c->a.max_write_same_len && rw.nblocks > c->a.max_write_same_len)) {
-		cmd_fail_cdb(cmd, length_byte, 7);
+	if (!rw.nblocks || (c->a.max_write_same_len && rw.nblocks > c->a.max_write_same_len))
+		cmd_fail_cdb(cmd, blocks_length_byte(cmd), 7);
+	else if (!blocks_exact(cmd, rw.ndob ? 0 : lu_conf_block_bytes(c), blocks_length_byte(cmd)))
 		return;
-	}
-	if (rw.ndob)
+	else if (rw.ndob)
 		cmd_enter_io(cmd, same_start);
 	else
 		cmd_get_data_out(cmd, lu_conf_block_bytes(c), same_have_data);

@@ -96,6 +96,8 @@ static size_t vpd_characteristics(
 {
 	struct vpd_block_characteristics p = {
 		.rotation_rate = c->a.is_nonrot ? ROTATION_NONE : ROTATION_NOT_REPORTED,
+		.fuab = true,
+		.vbuls = true,
 	};
 
 	return vpd_build_block_characteristics(PQ_CONNECTED | PDT_BLOCK, &p, buf, cap);
