@@ -52,6 +52,8 @@ enum conn_event {
 	CONN_EVENTS
 };
 
+enum logout_state { LOGOUT_NONE, LOGOUT_COMMANDS, LOGOUT_NEXUS };
+
 /* A PDU as it comes in: header checked for length, data segment where the sink said. */
 struct pdu {
 	struct bhs bhs;
@@ -155,7 +157,7 @@ struct conn {
 	uint32_t ping_ttt; /* of the ping under way */
 	bool ping_sent;
 	bool close_after_send;
-	bool logging_out; /* the Logout Response waits for commands to end */
+	enum logout_state logging_out; /* what the Logout Response waits for */
 	uint32_t logout_itt;
 	bool closing;
 	bool left_sess; /* sess_conn_gone() was called */
@@ -230,8 +232,10 @@ void login_stop_waiting(struct conn *conn);
 void reject_send(struct conn *conn, const struct pdu *pdu, enum iscsi_reject reason);
 void nop_ping(struct conn *conn);
 void text_done(struct conn *conn);
-/* Send the Logout Response that waited for commands to end. */
+/* The commands that a logout waited for have ended, or take too long. */
 void logout_finish(struct conn *conn);
+/* The nexus has: send the Logout Response. */
+void logout_answer(struct conn *conn);
 void async_send(
 	struct conn *conn, enum iscsi_async_event event, uint16_t p1, uint16_t p2, uint16_t p3);
 

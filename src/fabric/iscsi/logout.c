@@ -37,16 +37,24 @@ static void answer(struct conn *conn, uint32_t itt, enum iscsi_logout_response r
 	tx_send(conn, p);
 }
 
-void logout_finish(struct conn *conn)
+/* The nexus is closed: reservations of it have ended, and its initiator may be told so. */
+void logout_answer(struct conn *conn)
 {
-	if (!conn->logging_out || conn->closing)
-		return;
-	conn->logging_out = false;
-	answer(conn, conn->logout_itt,
-		conn->ntasks ? ISCSI_LOGOUT_CLEANUP_FAILED : ISCSI_LOGOUT_SUCCESS);
+	conn->logging_out = LOGOUT_NONE;
+	answer(conn, conn->logout_itt, ISCSI_LOGOUT_SUCCESS);
 	if (conn->sess->tpg)
 		atomic_fetch_add(&conn->sess->tpg->target->stats.logout_normal, 1);
 	conn_close_when_sent(conn);
+}
+
+void logout_finish(struct conn *conn)
+{
+	if (conn->logging_out != LOGOUT_COMMANDS || conn->closing)
+		return;
+	conn->logging_out = LOGOUT_NEXUS;
+	loop_timer_disarm(conn->loop, &conn->timer);
+	if (!sess_close_nexus(conn->sess, conn))
+		logout_answer(conn);
 }
 
 static void give_up_data(struct sess *sess)
@@ -65,7 +73,7 @@ void logout_request(struct conn *conn, const struct pdu *pdu, const struct iovec
 		answer(conn, bhs_itt(&pdu->bhs), r);
 		return;
 	}
-	conn->logging_out = true;
+	conn->logging_out = LOGOUT_COMMANDS;
 	conn->logout_itt = bhs_itt(&pdu->bhs);
 	conn_event(conn, EV_LOGOUT);
 	give_up_data(conn->sess);

@@ -218,9 +218,7 @@ static size_t feed(struct conn *conn, const uint8_t *p, size_t n)
 	return at;
 }
 
-/*
- * ---- the two ways of receiving ----------------------------------------------------------------
- */
+/* ---- the two ways of receiving -------------------------------------------------------------- */
 
 static void rx_ended(struct conn *conn, int res)
 {

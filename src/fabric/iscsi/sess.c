@@ -30,9 +30,7 @@ const char *sess_state_name(enum sess_state s)
 	return (unsigned)s < SESS_STATES ? state_names[s] : "?";
 }
 
-/*
- * ---- the engine's calls -----------------------------------------------------------------------
- */
+/* ---- the engine's calls --------------------------------------------------------------------- */
 
 static void nexus_closed(struct nexus *nexus)
 {
@@ -251,13 +249,20 @@ void sess_conn_gone(struct sess *sess, struct conn *conn)
 	/* What was held for its turn never gets it. */
 	while ((n = list_pop_front(&sess->held)))
 		task_drop_held(container_of(n, struct task, link));
-	if (!sess->nexus) {
+	if (!sess_close_nexus(sess, conn))
 		sess->state = SESS_CLOSED;
-		return;
-	}
+}
+
+bool sess_close_nexus(struct sess *sess, struct conn *conn)
+{
+	if (!sess->nexus)
+		return false;
+	if (sess->last_conn)
+		return true; /* under way */
 	conn->pins++;
 	sess->last_conn = conn;
 	nexus_close(sess->nexus);
+	return true;
 }
 
 void sess_nexus_closed(struct sess *sess)
@@ -268,7 +273,10 @@ void sess_nexus_closed(struct sess *sess)
 	sess->nexus = NULL;
 	sess_leave_tpg(sess);
 	conn->pins--;
-	conn_reap(conn);
+	if (conn->closing)
+		conn_reap(conn);
+	else if (conn->logging_out == LOGOUT_NEXUS)
+		logout_answer(conn);
 }
 
 void sess_conn_freed(struct sess *sess)

@@ -93,6 +93,8 @@ void sess_conn_freed(struct sess *sess);
 bool sess_busy(const struct sess *sess);
 /* End it, from any thread, under the configuration lock; why is static. */
 void sess_drop(struct sess *sess, const char *why);
+/* Close the nexus of a session whose last connection ends. False: there is none any more. */
+bool sess_close_nexus(struct sess *sess, struct conn *conn);
 /* The nexus is closed. */
 void sess_nexus_closed(struct sess *sess);
 /* Out of the portal group's list. */

@@ -17,9 +17,7 @@ static struct node_loop *node_loop(const struct conn *conn)
 	return &conn->entity->per_loop[loop_index(conn->loop)];
 }
 
-/*
- * ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct task *task_new(struct conn *conn)
 {
