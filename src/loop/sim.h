@@ -37,8 +37,8 @@ void sim_stall(struct loops *loops, int fd, bool stalled);
 
 /*
  * Faults of files, by probability in 1/1000 per operation, from the seed.
- *	io_error	reads, writes and syncs fail with -EIO; a failed write may have been done, and
- *		what a failed sync should have made durable no later sync does
+ *	io_error	reads, writes and syncs fail with -EIO; a failed write may have been done,
+ *		and what a failed sync should have made durable no later sync does
  *	short_io	reads and writes move less than asked
  *	reorder	an operation of a loop does not wait for earlier ones of its descriptor
  *	delay_max_us	what an operation of a loop takes at most (0: 100)
