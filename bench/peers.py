@@ -176,7 +176,8 @@ class Uliod(Peer):
 
     def start(self):
         self.spawn(self.opts.uliod, "--disk", self.disk(), "--listen", self.portal, "--allow",
-                   "any", *self.opts.uliod_args)
+                   "any", "--control", "none", "--state", os.path.join(self.dir, "state"),
+                   *self.opts.uliod_args)
         self.discover()
         self.version = version(self.opts.uliod, "--version")
 
