@@ -339,6 +339,8 @@ def main():
     unknown = [n for n in only if n not in names]
     if unknown:
         parser.error(f"no step {', '.join(unknown)}; there are: {', '.join(names)}")
+    # leave by an exception, which ends the children
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     shutil.rmtree(LOGS, ignore_errors=True)
     os.makedirs(LOGS)
     total = Tally()
