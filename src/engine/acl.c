@@ -85,15 +85,17 @@ int acl_add(struct port *port, const char *initiator, struct acl **ret, struct e
 
 int acl_remove(struct acl *acl, struct errmsg *err)
 {
+	struct engine *eng = acl->port->eng;
+
 	if (!list_empty(&acl->luns))
 		return errmsg_set(err, -ENOTEMPTY,
 			"the ACL of %s still has LUNs: remove them first", acl->initiator);
 	if (port_drop_nexuses(acl->port, acl, "its access was removed", 10000000000ull))
 		return errmsg_set(
 			err, -EBUSY, "a session of %s does not end: try again", acl->initiator);
-	engine_lock(acl->port->eng);
+	engine_lock(eng);
 	acl_drop(acl);
-	engine_unlock(acl->port->eng);
+	engine_unlock(eng);
 	return 0;
 }
 
