@@ -203,7 +203,7 @@ static void test_stuck_file(void **state)
 	/* what no thread has taken can be cancelled */
 	call_cancel(e, (STUCK - 1) % TEST_LOOPS, &stuck[STUCK - 1]);
 	assert_int_equal(call_wait(&stuck[STUCK - 1]), -ECANCELED);
-	assert_true(loop_op_busy(&stuck[0].op));
+	assert_true(op_busy(e, 0, &stuck[0].op));
 	hang_end(hang, mem, n);
 	for (unsigned i = 0; i < STUCK - 1; i++)
 		assert_int_equal(call_wait(&stuck[i]), 1);

@@ -95,7 +95,7 @@ static void test_recv_waitall(void **state)
 	call_start(e, 2, &r);
 	peer_send(e, c.peer, out, 50);
 	loops_barrier(e->loops, NULL, NULL);
-	assert_true(loop_op_busy(&r.op));
+	assert_true(op_busy(e, 2, &r.op));
 	peer_send(e, c.peer, out + 50, 850);
 	assert_int_equal(call_wait(&r), 800);
 	/* not all: what is there */
@@ -213,7 +213,7 @@ static void test_shutdown(void **state)
 	call_start(e, 1, &s);
 	call_start(e, 1, &r);
 	loops_barrier(e->loops, NULL, NULL);
-	assert_true(loop_op_busy(&s.op));
+	assert_true(op_busy(e, 1, &s.op));
 	loops_call(e->loops, loops_get(e->loops, 1), shutdown_fn, &c.fd);
 	assert_true(call_wait(&s) < 0);
 	assert_true(call_wait(&r) <= 0);
@@ -313,7 +313,7 @@ static void test_accept_starved(void **state)
 			connect(peers[i], (struct sockaddr *)&a.addr, sizeof(struct sockaddr_in)),
 			0);
 	assert_int_equal(loop_event_wait(&a.got, 50 * NS_PER_MS), -ETIMEDOUT);
-	assert_true(loop_op_busy(&a.op));
+	assert_true(op_busy(e, 0, &a.op));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	assert_int_equal(loop_event_wait(&a.got, WAIT_NS), 0);
 	acceptor_close(e, &a);

@@ -156,6 +156,26 @@ void call_cancel(struct env *e, unsigned loop, struct call *c)
 	loops_call(e->loops, loops_get(e->loops, loop), cancel_fn, c);
 }
 
+struct busy {
+	struct loop_op *op;
+	bool busy;
+};
+
+static void busy_fn(struct loop *loop, void *arg)
+{
+	struct busy *b = arg;
+
+	b->busy = loop_op_busy(b->op);
+}
+
+bool op_busy(struct env *e, unsigned loop, struct loop_op *op)
+{
+	struct busy b = { .op = op };
+
+	loops_call(e->loops, loops_get(e->loops, loop), busy_fn, &b);
+	return b.busy;
+}
+
 void buf_put(struct env *e, unsigned loop, void *buf)
 {
 	loops_call(e->loops, loops_get(e->loops, loop), put_fn, buf);

@@ -62,6 +62,8 @@ void call_start(struct env *e, unsigned loop, struct call *c);
 int call_wait(struct call *c);
 int call_run(struct env *e, unsigned loop, struct call *c);
 void call_cancel(struct env *e, unsigned loop, struct call *c);
+/* Asked on the loop. */
+bool op_busy(struct env *e, unsigned loop, struct loop_op *op);
 void buf_put(struct env *e, unsigned loop, void *buf);
 void fd_close(struct env *e, unsigned loop, int fd);
 
