@@ -31,6 +31,7 @@ struct run {
 	enum loop_kind kind;
 	unsigned steps;
 	bool reopens; /* the content outlives closing */
+	struct sim_faults faults; /* LOOP_SIM */
 };
 
 struct held {
@@ -335,6 +336,8 @@ static void model_begin(struct model *m, const struct run *run)
 	}
 	snprintf(m->spec, sizeof(m->spec), run->spec, path);
 	kit_init(&m->k, run->kind, 2);
+	if (run->kind == LOOP_SIM)
+		sim_set_faults(m->k.loops, &run->faults);
 	assert_int_equal(backstores_register(m->k.reg), 0);
 	m->bs = kit_open(&m->k, m->spec);
 	backstore_info(m->bs, &m->info);
@@ -391,6 +394,11 @@ static struct run runs[] = {
 	{ "file of 4 KiB blocks", "file:%s,size=3M,block=4096", "/var/tmp", LOOP_AUTO, 400, true },
 	{ "file in memory", "file:%s,size=3M", "/dev/shm", LOOP_AUTO, 1000, true },
 	{ "file on epoll", "file:%s,size=3M", "/var/tmp", LOOP_EPOLL, 500, true },
+	{ "file in the simulator, direct", "file:%s,size=3M", NULL, LOOP_SIM, 1000, true,
+		{ .short_io = 200, .reorder = 300 } },
+	{ "file in the simulator, buffered", "file:%s,size=3M,direct=no", NULL, LOOP_SIM, 1000,
+		true, { .short_io = 200, .reorder = 300 } },
+	{ "ram in the simulator", "ram:3M", NULL, LOOP_SIM, 1000, false },
 	{ "filters over ram", "stats|delay:ms=0|error:mode=off|ram:3M", NULL, LOOP_AUTO, 1000,
 		false },
 };

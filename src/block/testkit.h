@@ -20,29 +20,50 @@
 #include "block/backstore.h"
 #include "loop/loop.h"
 #include "loop/pool.h"
+#include "loop/sim.h"
 
 #define KIT_WAIT_NS (UINT64_C(30) * 1000000000)
 
 struct kit {
 	struct loops *loops;
 	struct backstore_registry *reg;
+	struct sim_disk *disk; /* LOOP_SIM */
 	uint64_t used_bytes; /* of the pool, at first */
 };
 
-static inline void kit_init(struct kit *k, enum loop_kind kind, unsigned nloops)
+/* disk: of the simulator, NULL: one of its own. */
+static inline void kit_boot(
+	struct kit *k, enum loop_kind kind, unsigned nloops, struct sim_disk *disk, uint64_t seed)
 {
 	struct loops_config cfg = { .kind = kind,
 		.nloops = nloops,
 		.nworkers = 4,
 		.page_limit_bytes = 64 << 20,
-		.sim_seed = 1 };
+		.sim_seed = seed };
 	struct errmsg err;
 
 	if (loops_new(&cfg, &k->loops, &err) < 0)
 		fail_msg("loops_new: %s", err.text);
+	k->disk = disk;
+	if (kind == LOOP_SIM) {
+		if (!disk)
+			k->disk = sim_disk_new(seed);
+		sim_attach_disk(k->loops, k->disk);
+	}
 	k->reg = backstore_registry_new(k->loops);
 	assert_non_null(k->reg);
 	k->used_bytes = pages_used_bytes(k->loops);
+}
+
+static inline void kit_init(struct kit *k, enum loop_kind kind, unsigned nloops)
+{
+	kit_boot(k, kind, nloops, NULL, 1);
+}
+
+/* The simulator's program ends at once; its disk stays. */
+static inline void kit_crash(struct kit *k)
+{
+	loops_free(k->loops);
 }
 
 /* Everything that was taken from the pool has come back. */
@@ -51,6 +72,7 @@ static inline void kit_done(struct kit *k)
 	backstore_registry_free(k->reg);
 	assert_int_equal(pages_used_bytes(k->loops), k->used_bytes);
 	loops_free(k->loops);
+	sim_disk_free(k->disk);
 }
 
 static inline struct backstore *kit_open(struct kit *k, const char *spec)

@@ -217,6 +217,10 @@ static void rw_done(struct loop_op *op, int res)
 	/* After a short transfer direct I/O can go on at a block only. */
 	if (n < req->left_bytes)
 		n -= n % req->file->off_align;
+	if (n == 0 && res > 0 && !req->stop && ++req->retries < FILE_RETRIES_MAX) {
+		rw_go(req);
+		return;
+	}
 	/* The end of the file: it is shorter than it was. Never make up zeroes. */
 	if (n == 0) {
 		rw_failed(req, -EIO);

@@ -144,7 +144,7 @@ static int open_fd(struct opening *o)
 	int flags = open_flags(o);
 	int fd = -EINVAL;
 
-	if (o->direct != DIRECT_NO && f->host) {
+	if (o->direct != DIRECT_NO) {
 		fd = loops_open(f->loops, f->path, flags | O_DIRECT, 0);
 		if (fd == -EINVAL)
 			snprintf(o->why, sizeof(o->why), "the file system refuses it");
@@ -247,13 +247,10 @@ static int open_direct(struct opening *o)
 	}
 	if (f->direct || o->direct == DIRECT_NO)
 		goto out;
-	if (!f->host)
-		snprintf(o->why, sizeof(o->why), "not in the simulator");
 	if (o->direct == DIRECT_YES)
 		return refuse(o, -EINVAL, "direct=yes is not possible: %s", o->why);
-	if (f->host)
-		log_obj(LOG_LEVEL_WARN, "file", f->name,
-			"%s: no direct I/O (%s): goes through the page cache", f->path, o->why);
+	log_obj(LOG_LEVEL_WARN, "file", f->name,
+		"%s: no direct I/O (%s): goes through the page cache", f->path, o->why);
 out:
 	if (!f->direct)
 		f->mem_align = f->off_align = 1;

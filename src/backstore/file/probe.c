@@ -49,7 +49,7 @@ int file_probe_direct(struct file *f, int fd, char *why, size_t why_bytes)
 	struct statx sx;
 
 	memset(&sx, 0, sizeof(sx));
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) < 0 ||
+	if (!f->host || statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) < 0 ||
 		!(sx.stx_mask & STATX_DIOALIGN))
 		return direct_by_trial(f, fd, why, why_bytes);
 	if (!sx.stx_dio_offset_align || !sx.stx_dio_mem_align) {
