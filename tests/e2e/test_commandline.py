@@ -59,7 +59,7 @@ REFUSED = [
 def test_refused(tmp_path, args, word):
     """It ends with a status other than 0 and names what it does not like, in one or a few lines."""
     extra = ["--control", str(tmp_path / "c.sock"), "--state", str(tmp_path)]
-    if "--listen" not in args:
+    if "--listen" not in args and "--config" not in args:
         port = take_port()
         extra += ["--listen", f"127.0.0.1:{port}"]
         give_port(port)

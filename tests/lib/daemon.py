@@ -208,6 +208,8 @@ class Daemon:
                                          stderr=log, env=env, cwd=self.dir, start_new_session=True)
         try:
             ready = notify.wait("READY=1", self.proc, 20)
+        except AssertionError as e:
+            raise AssertionError(f"{e}:\n{self.log()[-8000:]}") from None
         finally:
             notify.close()
         if not ready:
