@@ -67,7 +67,7 @@ struct ulio_bio {
 	uint16_t flags;
 	uint64_t off_bytes;
 	uint64_t len_bytes;
-	/* READ, WRITE: the data. The array may be modified, what a WRITE points to may not. */
+	/* READ, WRITE: the data. Neither this array nor what a WRITE points to may be modified. */
 	struct iovec *iov;
 	uint32_t niov;
 	uint32_t iov_cap; /* entries that iov has room for (LEND) */

@@ -150,6 +150,7 @@ static void do_read(struct model *m)
 		model_fail(m, "read", r);
 	if (!gathered_equal(keep, io.niov, m->disk + io.off))
 		model_fail(m, "read something else", 0);
+	assert_memory_equal(keep, iov, io.niov * sizeof(*iov));
 }
 
 static void held_drop(struct model *m, struct held *h)
@@ -191,7 +192,7 @@ static void do_lend(struct model *m)
 
 static void do_write(struct model *m)
 {
-	struct iovec iov[IOV_MAX_TEST];
+	struct iovec iov[IOV_MAX_TEST], keep[IOV_MAX_TEST];
 	struct kit_io io = { .bs = m->bs, .op = ULIO_OP_WRITE, .iov = iov };
 	uint8_t *data;
 	int r;
@@ -203,9 +204,11 @@ static void do_write(struct model *m)
 	pick_data(m, data, io.len);
 	io.niov = pick_iov(m, iov, io.len);
 	scatter(iov, io.niov, data);
+	memcpy(keep, iov, sizeof(iov));
 	r = kit_run(&io);
 	if (r != 0)
 		model_fail(m, "write", r);
+	assert_memory_equal(keep, iov, io.niov * sizeof(*iov));
 }
 
 static void do_give(struct model *m)
@@ -227,6 +230,7 @@ static void do_give(struct model *m)
 	r = kit_run(&io);
 	if (r != 0)
 		model_fail(m, "give", r);
+	assert_memory_equal(mine, iov, (unsigned)n * sizeof(*iov));
 	pages_unref(m->k.loops, mine, (unsigned)n);
 }
 

@@ -10,7 +10,7 @@
  * Whose memory the data lie in:
  *
  *	plain	iov is the caller's memory, any alignment. A READ is copied into it, a WRITE out of
- *		it. Entries may be modified, so keep what you need of them elsewhere.
+ *		it. The array stays as it is.
  *	READ with ULIO_BIO_LEND (info has ULIO_INFO_LENDS)
  *		iov is an empty array with room for iov_cap entries, niov is 0. On success the
  *		backstore has filled in niov entries of pool pages, which add up to len_bytes and do

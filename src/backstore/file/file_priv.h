@@ -72,9 +72,10 @@ struct file_req {
 	unsigned retries;
 	bool stop; /* cancelled: no further step */
 
-	/* Data not yet transferred, as they lie: a window of the bio's iov. */
+	/* Data not yet transferred, as they lie: a window of the bio's iov, or of the copy. */
 	struct iovec *iov;
 	unsigned niov;
+	struct iovec *iov_copy; /* owned, NULL until one is needed */
 
 	/* Direct I/O of data that lie unaligned. */
 	struct file_bounce *bounce; /* owned, NULL if there is no need */

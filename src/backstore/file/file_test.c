@@ -331,6 +331,9 @@ static void many_pieces(void **state)
 		io.op = ULIO_OP_READ;
 		assert_int_equal(kit_run(&io), 0);
 		assert_memory_equal(back, mem + odd * 3, N * 512);
+		for (unsigned i = 0; i < N; i++)
+			assert_true(iov[i].iov_base == mem + i * 512 + odd * 3 &&
+				    iov[i].iov_len == 512);
 	}
 	kit_close(bs);
 	free(mem);

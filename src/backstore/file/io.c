@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "backstore/file/file_priv.h"
@@ -59,7 +60,8 @@ void file_req_end(struct file_req *req, int res)
 		answer = (int64_t)bio->b.len_bytes;
 	file_bounce_free(req);
 	free(req->zero_iov);
-	req->zero_iov = NULL;
+	free(req->iov_copy);
+	req->zero_iov = req->iov_copy = NULL;
 	req->bio = NULL;
 	if (slot->nstock < FILE_STOCK_MAX) {
 		list_push_front(&slot->stock, &req->link);
@@ -134,19 +136,29 @@ static bool harmless(int res)
 	return false;
 }
 
-static void window_advance(struct file_req *req, uint64_t n)
+/*
+ * Go on behind the first n bytes of the window, of which more are left. The list is the caller's
+ * and is not changed: from here on it is a copy of the rest. False: no memory.
+ */
+static bool window_advance(struct file_req *req, uint64_t n)
 {
-	while (n) {
-		uint64_t piece = req->iov->iov_len < n ? req->iov->iov_len : n;
-
-		req->iov->iov_base = (char *)req->iov->iov_base + piece;
-		req->iov->iov_len -= piece;
-		n -= piece;
-		if (req->iov->iov_len == 0) {
-			req->iov++;
-			req->niov--;
-		}
+	while (n >= req->iov->iov_len) {
+		n -= req->iov->iov_len;
+		req->iov++;
+		req->niov--;
 	}
+	if (n == 0)
+		return true;
+	if (!req->iov_copy) {
+		req->iov_copy = malloc(req->niov * sizeof(struct iovec));
+		if (!req->iov_copy)
+			return false;
+		memcpy(req->iov_copy, req->iov, req->niov * sizeof(struct iovec));
+		req->iov = req->iov_copy;
+	}
+	req->iov->iov_base = (char *)req->iov->iov_base + n;
+	req->iov->iov_len -= n;
+	return true;
 }
 
 /* The next step of writing zeroes. */
@@ -227,10 +239,12 @@ static void rw_done(struct loop_op *op, int res)
 		return;
 	}
 	req->retries = 0;
-	if (req->bounce)
+	if (req->bounce) {
 		file_bounce_took(req, n);
-	else if (!req->zero_iov)
-		window_advance(req, n);
+	} else if (!req->zero_iov && n < req->left_bytes && !window_advance(req, n)) {
+		file_req_end(req, -ENOMEM);
+		return;
+	}
 	req->off_bytes += n;
 	req->left_bytes -= n;
 	if (req->left_bytes == 0)

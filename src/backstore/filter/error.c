@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backstore/filter/filter.h"
+#include "base/iov.h"
 #include "block/params.h"
 #include "loop/pool.h"
 
@@ -180,47 +181,57 @@ static void short_done(struct bio *lower)
 	int64_t res = lower->b.result < 0 ? lower->b.result : (int64_t)lower->b.len_bytes;
 
 	give_back(lower);
+	if (lower->b.iov != upper->b.iov)
+		free(lower->b.iov);
 	upper->b.backstore_data = NULL;
 	bio_free(lower);
 	ulio_bio_answer(&upper->b, upper->b.id, res);
 }
 
-/* Cut a list of data to n bytes: the number of entries that are left. */
-static uint32_t iov_cut(struct iovec *iov, uint64_t n)
+/* A lower bio for the first half of a READ or WRITE. NULL: no memory, or there is no half. */
+static struct bio *half_new(struct backstore *below, struct bio *upper)
 {
-	uint32_t i;
+	const struct ulio_bio *b = &upper->b;
+	bool lend = b->flags & ULIO_BIO_LEND;
+	struct ulio_backstore_info info;
+	struct iovec *iov = b->iov;
+	ssize_t niov = 0;
+	uint64_t half = b->len_bytes / 2;
+	struct bio *lower;
 
-	for (i = 0; n; i++) {
-		if (iov[i].iov_len > n)
-			iov[i].iov_len = n;
-		n -= iov[i].iov_len;
+	backstore_info(below, &info);
+	half -= half % info.block_bytes;
+	if (!half)
+		return NULL;
+	if (!lend) {
+		iov = calloc(b->niov, sizeof(*iov));
+		niov = iov ? iov_slice(iov, b->niov, b->iov, b->niov, 0, half) : -ENOMEM;
 	}
-	return i;
+	lower = niov < 0 ? NULL : bio_new(below, upper->loop);
+	if (!lower) {
+		if (!lend)
+			free(iov);
+		return NULL;
+	}
+	bio_init_rw(lower, (enum ulio_bio_op)b->op, b->flags, b->off_bytes, half, iov,
+		(uint32_t)niov, b->iov_cap);
+	return lower;
 }
 
 static void hit_short(struct error *e, const struct error_rule *rule, struct ulio_bio *b)
 {
 	struct backstore *below = backstore_below(e->self);
 	struct bio *upper = bio_of(b), *lower;
-	struct ulio_backstore_info info;
-	uint64_t half;
 
-	backstore_info(below, &info);
-	half = b->len_bytes / 2;
-	half -= half % info.block_bytes;
 	if (b->op > ULIO_OP_WRITE) {
 		hit_fail(e, rule, b);
 		return;
 	}
-	lower = half ? bio_new(below, upper->loop) : NULL;
+	lower = half_new(below, upper);
 	if (!lower) {
 		ulio_bio_answer(b, b->id, 0);
 		return;
 	}
-	if (!(b->flags & ULIO_BIO_LEND))
-		b->niov = iov_cut(b->iov, half);
-	bio_init_rw(lower, (enum ulio_bio_op)b->op, b->flags, b->off_bytes, half, b->iov, b->niov,
-		b->iov_cap);
 	lower->done = short_done;
 	lower->owner = upper;
 	b->backstore_data = lower;

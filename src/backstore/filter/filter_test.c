@@ -137,6 +137,7 @@ static void half_of_it(void **state)
 	struct backstore_load load;
 
 	assert_int_equal(kit_run(&io), -EIO);
+	assert_true(iov[1].iov_len == 300 && iov[2].iov_base == data + 1000);
 	assert_int_equal(kit_write(bs, 4096, data, 512), -EIO);
 	io.op = ULIO_OP_READ;
 	io.flags = ULIO_BIO_LEND;
