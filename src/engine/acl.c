@@ -85,17 +85,25 @@ int acl_add(struct port *port, const char *initiator, struct acl **ret, struct e
 
 int acl_remove(struct acl *acl, struct errmsg *err)
 {
-	struct engine *eng = acl->port->eng;
+	struct port *port = acl->port;
+	unsigned tries = 0;
 
 	if (!list_empty(&acl->luns))
 		return errmsg_set(err, -ENOTEMPTY,
 			"the ACL of %s still has LUNs: remove them first", acl->initiator);
-	if (port_drop_nexuses(acl->port, acl, "its access was removed", 10000000000ull))
-		return errmsg_set(
-			err, -EBUSY, "a session of %s does not end: try again", acl->initiator);
-	engine_lock(eng);
-	acl_drop(acl);
-	engine_unlock(eng);
+	do {
+		if (tries++ == 10 ||
+			port_drop_nexuses(port, acl, "its access was removed", 10000000000ull))
+			return errmsg_set(err, -EBUSY, "a session of %s does not end: try again",
+				acl->initiator);
+		engine_lock(port->eng);
+		/* It may have logged in again meanwhile. */
+		if (!acl->nexuses) {
+			acl_drop(acl);
+			acl = NULL;
+		}
+		engine_unlock(port->eng);
+	} while (acl);
 	return 0;
 }
 
@@ -188,14 +196,15 @@ int port_with_acl_locked(
 	struct acl *acl = acl_find(port, initiator);
 	int rc = 0;
 
-	if (!acl && !port->generate_node_acls)
+	/* What demo mode has left behind opens nothing once it is off. */
+	if ((!acl || acl->dynamic) && !port->generate_node_acls)
 		rc = -EACCES;
 	else if (!acl)
 		rc = acl_make(port, initiator, true, &acl);
 	if (!rc)
 		rc = fn(acl, arg);
 	/* A peer that gets no further than this leaves nothing behind. */
-	if (acl && acl->dynamic && !acl->nexuses && !acl->used)
+	if (acl && acl->dynamic && !acl->nexuses && (!acl->used || !port->generate_node_acls))
 		acl_drop(acl);
 	return rc;
 }
