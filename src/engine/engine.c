@@ -30,7 +30,7 @@ struct engine *engine_new(struct loops *loops)
 	list_init(&eng->lus);
 	list_init(&eng->ports);
 	eng->loops = loops;
-	eng->next_rtpi = 1;
+	idpool_init(&eng->rtpis, 1, 65535); /* SPC-4 7.8.6.6: 0 is reserved */
 	return eng;
 }
 
@@ -46,6 +46,7 @@ struct engine *engine_free(struct engine *eng)
 		while ((n = list_pop_front(&eng->per_loop[i].free_cmds)))
 			free(container_of(n, struct cmd, link));
 	}
+	idpool_done(&eng->rtpis);
 	pthread_mutex_destroy(&eng->lock);
 	free(eng->per_loop);
 	free(eng);

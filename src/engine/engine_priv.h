@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "base/idpool.h"
 #include "base/list.h"
 #include "engine/cmd.h"
 #include "engine/engine.h"
@@ -25,7 +26,7 @@ struct engine {
 	struct engine_loop *per_loop;
 	pthread_mutex_t lock; /* the configuration lock */
 	struct list lus, ports;
-	uint32_t next_rtpi;
+	struct idpool rtpis; /* relative target port identifiers of ports */
 };
 
 static inline struct engine_loop *engine_loop(struct engine *eng, const struct loop *loop)

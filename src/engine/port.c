@@ -15,6 +15,8 @@ int port_new(struct engine *eng, const struct fabric_ops *ops, const char *devic
 	uint16_t tpgt, const struct port_hooks *hooks, void *fabric_data, struct port **ret)
 {
 	struct port *port = calloc(1, sizeof(*port));
+	uint32_t rtpi;
+	int rc;
 
 	if (!port)
 		return -ENOMEM;
@@ -32,7 +34,14 @@ int port_new(struct engine *eng, const struct fabric_ops *ops, const char *devic
 	list_init(&port->nexuses);
 	hash_init(&port->acls);
 	engine_lock(eng);
-	port->rtpi = (uint16_t)eng->next_rtpi++;
+	rc = idpool_alloc(&eng->rtpis, &rtpi);
+	if (rc) {
+		engine_unlock(eng);
+		hash_done(&port->acls);
+		free(port);
+		return rc;
+	}
+	port->rtpi = (uint16_t)rtpi;
 	list_push_back(&eng->ports, &port->link);
 	engine_unlock(eng);
 	*ret = port;
@@ -62,12 +71,53 @@ int port_free(struct port *port, struct errmsg *err)
 			err, -EBUSY, "%s still has sessions: disable it first", port->name);
 	}
 	list_del(&port->link);
+	idpool_free(&eng->rtpis, port->rtpi);
 	engine_unlock(eng);
 	list_for_each_safe (acl, tmp, &port->acl_list, struct acl, link)
 		acl_drop(acl);
 	hash_done(&port->acls);
 	free(port);
 	return 0;
+}
+
+/* The holder of rtpi gives it away for another one, if it may. Under the configuration lock. */
+static int rtpi_displace(struct engine *eng, uint16_t rtpi)
+{
+	struct port *holder;
+	uint32_t other;
+
+	list_for_each (holder, &eng->ports, struct port, link)
+		if (holder->rtpi == rtpi)
+			break;
+	if (holder->rtpi_chosen || !list_empty(&holder->nexuses))
+		return -EBUSY;
+	if (idpool_alloc(&eng->rtpis, &other))
+		return -ENOSPC;
+	holder->rtpi = (uint16_t)other;
+	return 0;
+}
+
+int port_set_rtpi(struct port *port, uint16_t rtpi, struct errmsg *err)
+{
+	struct engine *eng = port->eng;
+	int rc = 0;
+
+	engine_lock(eng);
+	if (port->rtpi != rtpi) {
+		rc = idpool_take(&eng->rtpis, rtpi);
+		if (rc == -EBUSY)
+			rc = rtpi_displace(eng, rtpi);
+		if (!rc) {
+			idpool_free(&eng->rtpis, port->rtpi);
+			port->rtpi = rtpi;
+		}
+	}
+	if (!rc)
+		port->rtpi_chosen = true;
+	engine_unlock(eng);
+	return rc ? errmsg_set(err, -EINVAL, "relative target port identifier %u: %s", rtpi,
+			    rc == -EBUSY ? "another port has it" : err_text(rc))
+		  : 0;
 }
 
 /* ---- publication -------------------------------------------------------------------------- */
@@ -102,6 +152,11 @@ static int republish_nexus(struct nexus *nexus, struct old_map **olds)
 	if (changed)
 		reported_luns_changed(nexus, now);
 	return 0;
+}
+
+int port_refresh(struct port *port, struct errmsg *err)
+{
+	return port_republish(port, NULL, err);
 }
 
 struct drain_wait {

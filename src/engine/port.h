@@ -96,6 +96,7 @@ struct port {
 	char name[PORT_NAME_BYTES]; /* SCSI target port name: "iqn…,t,0x0001" */
 	char device[PORT_NAME_BYTES]; /* SCSI target device name: "iqn…" */
 	uint16_t rtpi; /* relative target port identifier, unique in the engine */
+	bool rtpi_chosen; /* by port_set_rtpi() */
 	uint16_t tpgt;
 	struct list link;
 	struct list luns; /* struct port_lun by rising lun */
@@ -120,6 +121,14 @@ int port_free(struct port *port, struct errmsg *err);
 /* Ask the fabric to drop all nexuses of port (of acl if not NULL) and wait until they are gone. */
 int port_drop_nexuses(
 	struct port *port, const struct acl *acl, const char *why, uint64_t timeout_ns);
+
+/*
+ * Take another relative target port identifier (SPC-4 6.1, 7.8.6.6): 1 to 65535. A port that has
+ * it without having asked for it, and has no nexus, gets another one; else -EINVAL.
+ */
+int port_set_rtpi(struct port *port, uint16_t rtpi, struct errmsg *err);
+/* Publish what follows from a changed demo_mode_write_protect to the nexuses. 0 or -ENOMEM. */
+int port_refresh(struct port *port, struct errmsg *err);
 
 int port_lun_add(struct port *port, uint32_t lun, struct port_lun **ret, struct errmsg *err);
 /* Show lu there / show it no more. Removing waits for the commands under way, at most timeout. */

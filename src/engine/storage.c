@@ -369,6 +369,13 @@ int storage_lu(struct node *node, struct lu **ret, struct errmsg *err)
 	return 0;
 }
 
+uint32_t storage_number(const struct lu *lu)
+{
+	const struct storage *s = lu->tree_obj;
+
+	return s ? s->hba->id : 0;
+}
+
 int storage_set_pending(struct node *node, struct errmsg *err)
 {
 	struct storage *s = node_obj(node);

@@ -39,6 +39,9 @@ extern const struct node_type storage_type; /* core/<hba>/<name>/ */
  */
 int storage_lu(struct node *node, struct lu **ret, struct errmsg *err);
 
+/* The number by which statistics call it: its HBA's. 0: it is no storage object's. */
+uint32_t storage_number(const struct lu *lu);
+
 /*
  * A disk that is not there yet: the LU can be linked and answers NOT READY until storage_retry()
  * opens its disk. Of one that is enabled: no-op.
