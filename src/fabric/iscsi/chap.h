@@ -31,6 +31,8 @@ struct chap_auth {
 	char userid_mutual[CHAP_NAME_BYTES_MAX + 1]; /* empty: no mutual CHAP */
 	char password_mutual[CHAP_SECRET_BYTES_MAX + 1]; /* empty: no mutual CHAP */
 	uint32_t algorithms; /* mask; 0 means all */
+	/* Of no meaning here: which of the four were cleared by "NULL", and are shown so. */
+	unsigned cleared;
 };
 
 enum chap_state {

@@ -187,7 +187,7 @@ void conn_start(struct entity *entity, struct listener *listener, struct loop *l
 	list_push_back(&nl->logins, &conn->login_link);
 	nl->nlogins++;
 	conn_event(conn, EV_ACCEPTED);
-	loop_timer_arm(loop, &conn->timer, entity->login_timeout_s * NS_PER_S);
+	loop_timer_arm(loop, &conn->timer, atomic_load(&entity->login_timeout_s) * NS_PER_S);
 	limit_logins(conn);
 	rx_start(conn);
 }

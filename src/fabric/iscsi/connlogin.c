@@ -87,24 +87,40 @@ static bool has_secret(const struct chap_auth *a)
 	return a->userid[0] && a->password[0];
 }
 
+/*
+ * The methods that an initiator may choose from, AUTH_METHOD_x: what its ACL says, else its portal
+ * group. As in LIO, an AuthMethod without None demands authentication too.
+ */
+static uint32_t methods_of(const struct tpg *tpg, const struct node_attribs *node)
+{
+	uint32_t either = AUTH_METHOD_CHAP | AUTH_METHOD_NONE;
+
+	if (node->authentication == 0)
+		return either;
+	if (node->authentication == 1 || tpg->attribs.authentication ||
+		!(tpg->keys.auth_method & AUTH_METHOD_NONE))
+		return AUTH_METHOD_CHAP;
+	return tpg->keys.auth_method & either;
+}
+
 static int ask_node(struct acl *acl, void *arg)
 {
 	struct node_query *q = arg;
 	const struct node_data *nd = acl->fabric_data;
 	const struct chap_auth *auth = acl->dynamic ? &q->tpg->auth : &nd->auth;
-	bool demand = nd->attribs.authentication == -1 ? q->tpg->attribs.authentication
-						       : nd->attribs.authentication == 1;
+	uint32_t methods = methods_of(q->tpg, &nd->attribs);
 
 	q->attribs = nd->attribs;
 	q->depth = acl->queue_depth;
 	if (!q->g)
 		return 0;
 	q->g->chap = *auth;
-	q->g->keys.auth_method = demand ? AUTH_METHOD_CHAP : AUTH_METHOD_CHAP | AUTH_METHOD_NONE;
-	if (demand && !has_secret(auth))
+	q->g->keys.auth_method = methods;
+	if (methods == AUTH_METHOD_CHAP && !has_secret(auth))
 		q->status = refuse(q->g, LOGIN_STATUS_AUTHENTICATION_FAILURE,
 			"authentication is demanded, but no userid and password are set for it",
-			"set auth/userid and auth/password, or attrib/authentication to 0");
+			"set auth/userid and auth/password, or attrib/authentication to 0 (param/"
+			"AuthMethod then has None)");
 	return 0;
 }
 

@@ -55,6 +55,9 @@
  */
 #define LOGIN_REQUESTS_MAX 64
 
+/* Seconds that a connection has for its login, unless a portal group says otherwise. */
+#define LOGIN_TIMEOUT_S 15
+
 /* ---- CHAP (RFC 7143 12.1.3, 13) ---- */
 
 #define CHAP_NAME_BYTES_MAX   255

@@ -46,7 +46,7 @@ int entity_new(struct engine *eng, struct entity **ret)
 	}
 	e->eng = eng;
 	e->loops = loops;
-	e->login_timeout_s = 15;
+	atomic_init(&e->login_timeout_s, LOGIN_TIMEOUT_S);
 	e->next_target_index = 1;
 	atomic_init(&e->next_conn_id, 1);
 	list_init(&e->targets);
@@ -174,7 +174,7 @@ int target_free(struct target *t, struct errmsg *err)
 
 static const struct tpg_attribs default_attribs = {
 	.authentication = 1,
-	.login_timeout = 15,
+	.login_timeout = LOGIN_TIMEOUT_S,
 	.netif_timeout = 2,
 	.default_cmdsn_depth = 64,
 	.demo_mode_discovery = 1,

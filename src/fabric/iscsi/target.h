@@ -142,7 +142,7 @@ struct entity {
 	_Atomic uint32_t next_conn_id, nconns;
 	_Atomic uint64_t rejects;
 	_Atomic bool stopping;
-	uint32_t login_timeout_s;
+	_Atomic uint32_t login_timeout_s; /* the largest login_timeout of all groups */
 	struct log_limit login_log, peer_log;
 };
 

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* rows_tpg.c: a portal group: its switch, attributes, parameters, secrets, and portals. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "fabric/iscsi/rows_priv.h"
+#include "fabric/iscsi/sess.h"
+
+static struct engine *eng_of(const struct tpg *tpg)
+{
+	return tpg->target->entity->eng;
+}
+
+/* ---- tpgt_N/ --------------------------------------------------------------------------------- */
+
+static int get_enable(const struct attr *a, void *obj, struct strbuf *out)
+{
+	strbuf_putc(out, ((struct tpg *)obj)->enabled ? '1' : '0');
+	return 0;
+}
+
+/* As LIO: a group that demands authentication does not offer None. */
+static void strip_none(struct tpg *tpg)
+{
+	engine_lock(eng_of(tpg));
+	tpg->keys.auth_method &= ~(uint32_t)AUTH_METHOD_NONE;
+	if (!tpg->keys.auth_method)
+		tpg->keys.auth_method = AUTH_METHOD_CHAP;
+	engine_unlock(eng_of(tpg));
+}
+
+static int set_enable(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct tpg *tpg = obj;
+	bool on;
+	int r = attr_parse_bool(a, value, &on, err);
+
+	if (r)
+		return r;
+	if (on && tpg->attribs.authentication && tpg->keys.auth_method == AUTH_METHOD_NONE)
+		strip_none(tpg);
+	return tpg_enable(tpg, on, err);
+}
+
+static void put_dynamic(struct sess *sess, void *arg)
+{
+	const struct acl *acl = acl_find(sess->tpg->port, sess->initiator);
+	struct strbuf *out = arg;
+
+	if (!acl || !acl->dynamic)
+		return;
+	strbuf_printf(out, out->len ? "\n%s" : "%s", sess->initiator);
+}
+
+static int get_dynamic(const struct attr *a, void *obj, struct strbuf *out)
+{
+	sess_each(obj, put_dynamic, out);
+	return 0;
+}
+
+static int get_rtpi(const struct attr *a, void *obj, struct strbuf *out)
+{
+	strbuf_printf(out, "%#x", ((struct tpg *)obj)->port->rtpi);
+	return 0;
+}
+
+static int set_rtpi(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct tpg *tpg = obj;
+	uint64_t v;
+	int r = attr_parse_u64(a, value, 1, UINT16_MAX, &v, err);
+
+	if (r || v == tpg->port->rtpi)
+		return r;
+	if (tpg->enabled)
+		return errmsg_set(err, -EINVAL,
+			"%s: cannot change while the portal group is enabled", a->name);
+	return port_set_rtpi(tpg->port, (uint16_t)v, err);
+}
+
+static const struct attr tpg_attrs[] = {
+	{ .name = "enable",
+		.get = get_enable,
+		.set = set_enable,
+		.doc = "1: its portals listen and logins are accepted; 0: all its sessions end." },
+	{ .name = "dynamic_sessions",
+		.get = get_dynamic,
+		.flags = ATTR_STAT,
+		.doc = "Initiators that are logged in without an ACL, one a line." },
+	{ .name = "rtpi",
+		.get = get_rtpi,
+		.set = set_rtpi,
+		.doc = "RELATIVE TARGET PORT IDENTIFIER, unique among all ports; to be changed "
+		       "while disabled." },
+	ATTR_END,
+};
+
+/* ---- attrib/ --------------------------------------------------------------------------------- */
+
+/* A number at a->offset of the group, or of its port. */
+static int get_number(const struct attr *a, void *obj, struct strbuf *out)
+{
+	return attr_get_u32(a, obj, out);
+}
+
+static int get_port_number(const struct attr *a, void *obj, struct strbuf *out)
+{
+	return attr_get_u32(a, ((struct tpg *)obj)->port, out);
+}
+
+static int store(
+	const struct attr *a, struct tpg *tpg, void *base, const char *value, struct errmsg *err)
+{
+	int r;
+
+	engine_lock(eng_of(tpg));
+	r = attr_set_u32(a, base, value, err);
+	engine_unlock(eng_of(tpg));
+	return r;
+}
+
+static int set_number(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	return store(a, obj, obj, value, err);
+}
+
+static int set_port_number(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	return store(a, obj, ((struct tpg *)obj)->port, value, err);
+}
+
+static int set_authentication(
+	const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct tpg *tpg = obj;
+	int r = set_number(a, obj, value, err);
+
+	if (r)
+		return r;
+	if (tpg->attribs.authentication) {
+		strip_none(tpg);
+		return 0;
+	}
+	engine_lock(eng_of(tpg));
+	tpg->keys.auth_method |= AUTH_METHOD_NONE;
+	engine_unlock(eng_of(tpg));
+	return 0;
+}
+
+void tpg_update_login_timeout(struct entity *e)
+{
+	uint32_t most = 0;
+	struct target *t;
+	struct tpg *tpg;
+
+	list_for_each (t, &e->targets, struct target, link)
+		list_for_each (tpg, &t->tpgs, struct tpg, link)
+			if (tpg->attribs.login_timeout > most)
+				most = tpg->attribs.login_timeout;
+	atomic_store(&e->login_timeout_s, most ? most : LOGIN_TIMEOUT_S);
+}
+
+static int set_login_timeout(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	int r = set_number(a, obj, value, err);
+
+	if (!r)
+		tpg_update_login_timeout(((struct tpg *)obj)->target->entity);
+	return r;
+}
+
+static int set_generate(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct port *port = ((struct tpg *)obj)->port;
+	int r = set_port_number(a, obj, value, err);
+
+	if (r || !port->generate_node_acls)
+		return r;
+	engine_lock(port->eng);
+	port->cache_dynamic_acls = 1;
+	engine_unlock(port->eng);
+	return 0;
+}
+
+static int set_cache(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct port *port = ((struct tpg *)obj)->port;
+	uint64_t v;
+	int r = attr_parse_u64(a, value, 0, 1, &v, err);
+
+	/* As LIO: with generate_node_acls it stays on, and nobody is told. */
+	if (r || (!v && port->generate_node_acls))
+		return r;
+	return set_port_number(a, obj, value, err);
+}
+
+static int set_demo_protect(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	int r = set_port_number(a, obj, value, err);
+
+	return r ? r : port_refresh(((struct tpg *)obj)->port, err);
+}
+
+static int set_cmdsn_depth(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct tpg *tpg = obj;
+	int r = set_number(a, obj, value, err);
+
+	if (r)
+		return r;
+	engine_lock(eng_of(tpg));
+	tpg->port->default_queue_depth = tpg->attribs.default_cmdsn_depth;
+	engine_unlock(eng_of(tpg));
+	return 0;
+}
+
+static int set_prot_type(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	uint64_t v;
+	int r = attr_parse_u64(a, value, 0, 3, &v, err);
+
+	if (!r && v == 2)
+		return errmsg_set(err, -EINVAL, "%s: 0, 1 or 3 is meant", a->name);
+	return r ? r : set_number(a, obj, value, err);
+}
+
+static int get_workaround(const struct attr *a, void *obj, struct strbuf *out)
+{
+	strbuf_putc(out, ((struct tpg *)obj)->keys.login_keys_workaround ? '1' : '0');
+	return 0;
+}
+
+static int set_workaround(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct tpg *tpg = obj;
+	uint64_t v;
+	int r = attr_parse_u64(a, value, 0, 1, &v, err);
+
+	if (r)
+		return r;
+	engine_lock(eng_of(tpg));
+	tpg->keys.login_keys_workaround = v;
+	engine_unlock(eng_of(tpg));
+	return 0;
+}
+
+#define ATTRIB(n, lo, hi, setter, text)                                                            \
+	{                                                                                          \
+		.name = #n, .get = get_number, .set = setter, .min = lo, .max = hi, .doc = text,   \
+		.offset = offsetof(struct tpg, attribs.n),                                         \
+	}
+#define PORT_ATTRIB(n, setter, text)                                                               \
+	{                                                                                          \
+		.name = #n, .get = get_port_number, .set = setter, .max = 1, .doc = text,          \
+		.offset = offsetof(struct port, n),                                                \
+	}
+
+static const struct attr attrib_attrs[] = {
+	ATTRIB(authentication, 0, 1, set_authentication,
+		"1: initiators must authenticate by CHAP; AuthMethod loses None. 0: it gains "
+		"None, and while it has it initiators may log in without."),
+	PORT_ATTRIB(cache_dynamic_acls, set_cache,
+		"1: what is known of an initiator without an ACL is kept after its last session."),
+	ATTRIB(default_cmdsn_depth, 1, 512, set_cmdsn_depth,
+		"Commands that a session may have under way, for ACLs made from now on and for "
+		"initiators without one."),
+	ATTRIB(default_erl, 0, 2, set_number,
+		"default_erl of new ACLs. Sessions have ErrorRecoveryLevel 0 whatever it is: the "
+		"higher levels are not implemented."),
+	ATTRIB(demo_mode_discovery, 0, 1, set_number,
+		"1: initiators without an ACL are told of the target by SendTargets."),
+	PORT_ATTRIB(demo_mode_write_protect, set_demo_protect,
+		"1: LUNs are read-only to initiators without an ACL."),
+	ATTRIB(fabric_prot_type, 0, 3, set_prot_type,
+		"0, 1 or 3. Kept for LIO's tools: protection information is not passed on."),
+	PORT_ATTRIB(generate_node_acls, set_generate,
+		"1: initiators without an ACL may log in and see all LUNs (\"demo mode\")."),
+	{ .name = "login_keys_workaround",
+		.get = get_workaround,
+		.set = set_workaround,
+		.doc = "1: an initiator that leaves a key unanswered gets the RFC's default; 0: it "
+		       "is refused." },
+	ATTRIB(login_timeout, 5, 30, set_login_timeout,
+		"Seconds until a connection must have logged in. Which group it is for is not "
+		"known before: the largest of all groups applies."),
+	ATTRIB(netif_timeout, 2, 15, set_number,
+		"Kept for LIO's tools: a network interface that comes and goes needs no timeout "
+		"here."),
+	PORT_ATTRIB(prod_mode_write_protect, set_port_number,
+		"1: LUNs that are mapped by ACLs from now on begin as read-only."),
+	ATTRIB(t10_pi, 0, 1, set_number,
+		"Kept for LIO's tools: protection information is not passed on."),
+	ATTRIB(tpg_enabled_sendtargets, 0, 1, set_number,
+		"1: SendTargets tells of this group; 0: it is known by other means."),
+	ATTR_END,
+};
+
+static const struct node_type attrib_type = {
+	.name = "portal group attributes",
+	.doc = "Rules of a portal group.",
+	.attrs = attrib_attrs,
+};
+
+/* ---- auth/ ----------------------------------------------------------------------------------- */
+
+static int get_auth(const struct attr *a, void *obj, struct strbuf *out)
+{
+	return auth_get(a, &((struct tpg *)obj)->auth, out);
+}
+
+static int set_auth(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct tpg *tpg = obj;
+
+	return auth_set(a, &tpg->auth, eng_of(tpg), value, err);
+}
+
+static int get_mutual(const struct attr *a, void *obj, struct strbuf *out)
+{
+	return auth_get_mutual(&((struct tpg *)obj)->auth, out);
+}
+
+static const struct attr auth_attrs[] = {
+	AUTH_ROWS(get_auth, set_auth, get_mutual),
+	ATTR_END,
+};
+
+static const struct node_type auth_type = {
+	.name = "portal group secrets",
+	.doc = "CHAP names and secrets of initiators without an ACL.",
+	.attrs = auth_attrs,
+};
+
+/* ---- param/ ---------------------------------------------------------------------------------- */
+
+static int get_param(const struct attr *a, void *obj, struct strbuf *out)
+{
+	char buf[KEY_VALUE_BYTES_MAX + 1];
+	int n = keys_config_get(&((struct tpg *)obj)->keys, a->name, buf, sizeof(buf));
+
+	if (n < 0)
+		return n;
+	strbuf_write(out, buf, (size_t)n);
+	return 0;
+}
+
+static int set_param(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct tpg *tpg = obj;
+	int r;
+
+	engine_lock(eng_of(tpg));
+	r = keys_config_set(&tpg->keys, a->name, value);
+	engine_unlock(eng_of(tpg));
+	return r ? errmsg_set(err, r, "%s: \"%.64s\" is not allowed: %s", a->name, value, a->doc)
+		 : 0;
+}
+
+#define PARAM(n, text)                                                                             \
+	{                                                                                          \
+		.name = #n, .get = get_param, .set = set_param, .doc = text,                       \
+	}
+
+static const struct attr param_attrs[] = {
+	PARAM(AuthMethod, "CHAP, None, or both; see attrib/authentication (RFC 7143 12)."),
+	PARAM(DataDigest, "CRC32C, None, or both (RFC 7143 13.1)."),
+	PARAM(DataPDUInOrder, "Yes or No (RFC 7143 13.18)."),
+	PARAM(DataSequenceInOrder, "Yes or No (RFC 7143 13.19)."),
+	PARAM(DefaultTime2Retain, "0 to 3600 s (RFC 7143 13.16)."),
+	PARAM(DefaultTime2Wait, "0 to 3600 s (RFC 7143 13.15)."),
+	PARAM(ErrorRecoveryLevel,
+		"0 to 2 (RFC 7143 13.20). Sessions have level 0 whatever it is: the higher ones "
+		"are not implemented."),
+	PARAM(FirstBurstLength, "512 to 16777215 bytes (RFC 7143 13.14)."),
+	PARAM(HeaderDigest, "CRC32C, None, or both (RFC 7143 13.1)."),
+	PARAM(IFMarkInt, "Reject: there are no markers (RFC 7143 13.25)."),
+	PARAM(IFMarker, "No: there are no markers (RFC 7143 13.25)."),
+	PARAM(ImmediateData, "Yes or No (RFC 7143 13.11)."),
+	PARAM(InitialR2T, "Yes or No (RFC 7143 13.10)."),
+	PARAM(MaxBurstLength, "512 to 16777215 bytes (RFC 7143 13.13)."),
+	PARAM(MaxConnections,
+		"1 to 65535 (RFC 7143 13.2). Sessions have one connection whatever it is."),
+	PARAM(MaxOutstandingR2T, "1 to 65535, of which at most 8 are granted (RFC 7143 13.17)."),
+	PARAM(MaxRecvDataSegmentLength,
+		"512 to 16777215 bytes that initiators may send at once, of which at most 1 MiB "
+		"is granted (RFC 7143 13.12)."),
+	PARAM(MaxXmitDataSegmentLength,
+		"512 to 16777215 bytes that are sent at once, at most 1 MiB and what the "
+		"initiator takes."),
+	PARAM(OFMarkInt, "Reject: there are no markers (RFC 7143 13.25)."),
+	PARAM(OFMarker, "No: there are no markers (RFC 7143 13.25)."),
+	PARAM(TargetAlias, "A name for people, at most 255 bytes (RFC 7143 13.6)."),
+	ATTR_END,
+};
+
+static const struct node_type param_type = {
+	.name = "portal group parameters",
+	.doc = "The target's side of the negotiation at login; sessions that exist keep theirs.",
+	.attrs = param_attrs,
+};
+
+/* ---- np/ ------------------------------------------------------------------------------------- */
+
+static int get_transport(const struct attr *a, void *obj, struct strbuf *out)
+{
+	return attr_get_bool(a, obj, out);
+}
+
+static int set_transport(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	uint64_t v;
+	int r = attr_parse_u64(a, value, 0, 1, &v, err);
+
+	if (!r && v)
+		return errmsg_set(err, -EINVAL, "%s: there is no such transport here", a->name);
+	return r;
+}
+
+static int get_advertise(const struct attr *a, void *obj, struct strbuf *out)
+{
+	return attr_get_str(a, obj, out);
+}
+
+static int set_advertise(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	return portal_set_advertise(obj, value, err);
+}
+
+static const struct attr portal_attrs[] = {
+	{ .name = "cxgbit",
+		.get = get_transport,
+		.set = set_transport,
+		.offset = offsetof(struct portal, offload),
+		.doc = "Always 0: there is no offload." },
+	{ .name = "iser",
+		.get = get_transport,
+		.set = set_transport,
+		.offset = offsetof(struct portal, iser),
+		.doc = "Always 0: there is no iSER." },
+	{ .name = "advertise",
+		.get = get_advertise,
+		.set = set_advertise,
+		.offset = offsetof(struct portal, advertise),
+		.doc = "HOST:PORT that SendTargets tells instead of the address (behind NAT); "
+		       "empty: the address." },
+	ATTR_END,
+};
+
+static int portal_rmdir(struct node *node, struct errmsg *err)
+{
+	return portal_free(node_obj(node), err);
+}
+
+const struct node_type portal_type = {
+	.name = "portal",
+	.doc = "An address that the group listens on.",
+	.attrs = portal_attrs,
+	.rmdir = portal_rmdir,
+};
+
+/* As in LIO: whatever is wrong with the address is EINVAL. */
+static int portals_mkdir(
+	struct node *dir, const char *name, struct node_new *ret, struct errmsg *err)
+{
+	struct tpg *tpg = node_obj(dir), *other;
+	struct portal *p, *q;
+	int r = portal_new(tpg, name, &p, err);
+
+	if (r)
+		return errmsg_set(err, r == -ENOMEM ? r : -EINVAL, "%s", err ? err->text : "");
+	list_for_each (other, &tpg->target->tpgs, struct tpg, link) {
+		list_for_each (q, &other->portals, struct portal, link) {
+			if (other == tpg || memcmp(&q->addr, &p->addr, sizeof(p->addr)) != 0)
+				continue;
+			(void)portal_free(p, NULL);
+			return errmsg_set(err, -EINVAL,
+				"portal group %u of the target has %s already", other->tag, name);
+		}
+	}
+	*ret = (struct node_new){ &portal_type, p };
+	return 0;
+}
+
+static const struct node_type portals_type = {
+	.name = "portals",
+	.doc = "Addresses of the group: 10.0.0.1:3260, [2001:db8::1]:3260, 0.0.0.0:3260, "
+	       "[::]:3260.",
+	.mkdir = portals_mkdir,
+};
+
+/* ---- the directory --------------------------------------------------------------------------- */
+
+static int tpg_rmdir(struct node *node, struct errmsg *err)
+{
+	struct tpg *tpg = node_obj(node);
+	struct entity *e = tpg->target->entity;
+	int r = tpg_free(tpg, err);
+
+	if (!r)
+		tpg_update_login_timeout(e);
+	return r;
+}
+
+static const struct node_default tpg_defaults[] = {
+	{ "acls", &acls_type, NULL },
+	{ "attrib", &attrib_type, NULL },
+	{ "auth", &auth_type, NULL },
+	{ "lun", &luns_type, NULL },
+	{ "np", &portals_type, NULL },
+	{ "param", &param_type, NULL },
+	{ NULL },
+};
+
+const struct node_type tpg_type = {
+	.name = "portal group",
+	.doc = "Portals with the LUNs that they show, and who may see them.",
+	.attrs = tpg_attrs,
+	.defaults = tpg_defaults,
+	.rmdir = tpg_rmdir,
+};

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sessions.h: the sessions of the iSCSI fabric as plain data, for lists, statistics and
+ * diagnostics, and how an administrator ends them. What is told is copied on the loop of each
+ * session, so it is consistent and nothing of it can go away.
+ *
+ * All functions are for the control thread, and not under the configuration lock: they wait for
+ * every loop.
+ */
+#ifndef ULIO_FABRIC_ISCSI_SESSIONS_H
+#define ULIO_FABRIC_ISCSI_SESSIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fabric/iscsi/conn.h"
+#include "fabric/iscsi/keys.h"
+#include "fabric/iscsi/sess.h"
+#include "fabric/iscsi/target.h"
+
+/* Connections of one session that are told of; there is one while MaxConnections is 1. */
+enum { SESSION_CONNS_TOLD = 4 };
+
+struct session_conn {
+	uint32_t id; /* as in the log: "conn 7" */
+	uint16_t cid;
+	enum conn_state state;
+	char peer[64]; /* "10.0.0.2:51000", "[::1]:51000" */
+	unsigned loop;
+	bool header_digest, data_digest;
+	uint32_t max_recv_bytes, max_xmit_bytes; /* MaxRecvDataSegmentLength, ours and theirs */
+	uint32_t statsn;
+	uint64_t rx_pdus, tx_pdus, rx_bytes, tx_bytes; /* headers included */
+	uint64_t idle_ns; /* since something was received */
+};
+
+struct session_info {
+	uint16_t tsih;
+	uint8_t isid[6];
+	bool discovery;
+	enum sess_state state;
+	char target[NODE_NAME_BYTES_MAX + 1]; /* "" of a discovery session */
+	uint16_t tpgt;
+	struct sess_params params; /* what was agreed; initiator_name, initiator_alias */
+	uint32_t exp_cmdsn, max_cmdsn, depth;
+	uint32_t active; /* commands under way */
+	uint32_t next_ttt;
+	uint32_t luns; /* that the initiator sees */
+	uint64_t age_ns;
+	uint64_t cmd_pdus, rsp_pdus, digest_errors;
+	char last_error[128]; /* "" or what went wrong last */
+	unsigned nconns; /* of conns; none when the session is just ending */
+	struct session_conn conns[SESSION_CONNS_TOLD];
+};
+
+/* Which sessions; zero fields mean any. Names are normalised (name.h). */
+struct session_filter {
+	uint16_t tsih;
+	const char *initiator;
+	const char *target; /* "": discovery sessions */
+	const struct tpg *tpg;
+};
+
+/* Call fn for each, by rising TSIH. f may be NULL. 0 or -ENOMEM. */
+int sessions_each(struct entity *e, const struct session_filter *f,
+	void (*fn)(const struct session_info *s, void *arg), void *arg);
+
+/* The newest session of an initiator at a portal group. 0, -ENOENT: there is none. */
+int session_newest(struct tpg *tpg, const char *initiator, struct session_info *ret);
+
+/*
+ * End those that match: their initiators are told (Asynchronous Message, RFC 7143 11.9.1 event 3)
+ * and may log in again at once. Returns how many there were; they are gone a little later.
+ *	why	for the log and the session's last error
+ */
+unsigned sessions_drop(struct entity *e, const struct session_filter *f, const char *why);
+
+/* The host of "10.0.0.2:51000" or "[::1]:51000", without brackets; cut to cap. */
+void peer_host(const char *peer, char *buf, size_t cap);
+
+#endif
