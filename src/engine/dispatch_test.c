@@ -278,6 +278,24 @@ static void mode_select(void **state)
 	assert_int_equal(io_tur(&rig, &c, a, 0), STATUS_GOOD);
 }
 
+/* TRANSFER LENGTH 0 writes nothing, whatever has come with the command. */
+static void write_nothing(void **state)
+{
+	uint8_t buf[512], back[512], zero[512] = { 0 };
+	struct loopback_cmd c;
+
+	settle();
+	memset(buf, 0xee, sizeof(buf));
+	io_init(&rig, &c, a, 0);
+	io_blocks(&c, OP_WRITE_16, 3, 0, buf, 512);
+	c.data_mode = LOOPBACK_IMMEDIATE;
+	assert_int_equal(io_run(&c), STATUS_GOOD);
+	assert_int_equal(c.residual_out_kind, RESIDUAL_UNDERFLOW);
+	assert_int_equal(c.residual_out, 512);
+	io_read(&rig, a, 0, 3, 1, back);
+	assert_memory_equal(back, zero, 512);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +308,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(reserve, setup, teardown),
 		cmocka_unit_test_setup_teardown(late_reservation, setup, teardown),
 		cmocka_unit_test_setup_teardown(mode_select, setup, teardown),
+		cmocka_unit_test_setup_teardown(write_nothing, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,6 +143,11 @@ void sbc_write(struct cmd *cmd)
 {
 	struct cdb_rw rw;
 
-	if (blocks_decode_transfer(cmd, &rw))
+	if (!blocks_decode_transfer(cmd, &rw))
+		return;
+	/* What came with the command all the same is not for the medium. */
+	if (!rw.nblocks)
+		cmd_good(cmd);
+	else
 		cmd_get_data_out(cmd, rw.nblocks << cmd_conf(cmd)->block_shift, write_have_data);
 }
