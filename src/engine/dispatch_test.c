@@ -296,6 +296,24 @@ static void write_nothing(void **state)
 	assert_memory_equal(back, zero, 512);
 }
 
+/* PARAMETER LIST LENGTH 0 selects nothing (SPC-4 6.11). */
+static void select_nothing(void **state)
+{
+	uint8_t list[24] = { 0 };
+	struct loopback_cmd c;
+
+	settle();
+	memset(list, 0xff, sizeof(list));
+	io_init(&rig, &c, a, 0);
+	c.cdb_len = 6;
+	c.cdb[0] = OP_MODE_SELECT_6;
+	c.cdb[1] = 0x10;
+	c.out = list;
+	c.out_bytes = sizeof(list);
+	c.data_mode = LOOPBACK_IMMEDIATE;
+	assert_int_equal(io_run(&c), STATUS_GOOD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +327,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(late_reservation, setup, teardown),
 		cmocka_unit_test_setup_teardown(mode_select, setup, teardown),
 		cmocka_unit_test_setup_teardown(write_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(select_nothing, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,12 +91,15 @@ void spc_mode_select(struct cmd *cmd)
 {
 	bool ten = cmd->cdb[0] == OP_MODE_SELECT_10;
 	struct mode_select_req req = mode_select_decode(cmd->cdb);
+	uint32_t len = ten ? get_be16(cmd->cdb + 7) : cmd->cdb[4];
 
 	/* Told before data are asked for: SPC-4 6.11, PF and SP. */
 	if (!req.pf)
 		cmd_fail_cdb(cmd, 1, 4);
 	else if (req.sp)
 		cmd_fail_cdb(cmd, 1, 0);
+	else if (!len) /* SPC-4 6.11: not an error, nothing is transferred */
+		cmd_good(cmd);
 	else
-		cmd_get_data_out(cmd, ten ? get_be16(cmd->cdb + 7) : cmd->cdb[4], have_list);
+		cmd_get_data_out(cmd, len, have_list);
 }
