@@ -23,20 +23,18 @@ struct verify {
 	uint64_t end; /* block after the last */
 	uint64_t at; /* next block to read */
 	uint32_t nblocks; /* of the piece under way */
-	struct cmd_data piece; /* pages that pieces are read into */
 };
 
 static void verify_next(struct cmd *cmd);
 
-static void verify_done(struct cmd *cmd)
+/*
+ * Pieces are read into cmd->in, which the initiator never gets: it is emptied before the command
+ * ends well, and all other ends empty it themselves.
+ */
+static void verify_good(struct cmd *cmd)
 {
-	struct verify *v = cmd->scratch;
-
-	pages_unref(loop_set(cmd->loop), v->piece.iov, v->piece.niov);
-	if (v->piece.iov != v->piece.few)
-		free(v->piece.iov);
-	v->piece.niov = 0;
-	v->piece.iov = v->piece.few;
+	cmd_data_cut(cmd, &cmd->in, 0);
+	cmd_good(cmd);
 }
 
 /* Compare the piece that was read. Returns bytes that are equal from its start on. */
@@ -46,10 +44,10 @@ static size_t compare(const struct cmd *cmd, const struct verify *v)
 	size_t n = (size_t)v->nblocks << shift, same;
 
 	if (v->rw.bytchk == BYTCHK_ALL)
-		return iov_compare(v->piece.iov, v->piece.niov, 0, cmd->out.iov, cmd->out.niov,
+		return iov_compare(cmd->in.iov, cmd->in.niov, 0, cmd->out.iov, cmd->out.niov,
 			(v->at - v->rw.lba) << shift, n);
 	for (uint32_t i = 0; i < v->nblocks; i++) {
-		same = iov_compare(v->piece.iov, v->piece.niov, (size_t)i << shift, cmd->out.iov,
+		same = iov_compare(cmd->in.iov, cmd->in.niov, (size_t)i << shift, cmd->out.iov,
 			cmd->out.niov, 0, 1u << shift);
 		if (same != 1u << shift)
 			return ((size_t)i << shift) + same;
@@ -64,7 +62,6 @@ static void verify_read(struct cmd *cmd)
 	size_t same = (size_t)v->nblocks << shift;
 
 	if (cmd->bio->b.result) {
-		verify_done(cmd);
 		cmd_fail_bio(cmd, cmd->bio);
 		return;
 	}
@@ -73,7 +70,6 @@ static void verify_read(struct cmd *cmd)
 	if (same != (size_t)v->nblocks << shift) {
 		uint64_t offset = ((v->at - v->rw.lba) << shift) + same;
 
-		verify_done(cmd);
 		cmd_fail_info(cmd, SENSE_MISCOMPARE, offset);
 		return;
 	}
@@ -85,28 +81,17 @@ static void verify_next(struct cmd *cmd)
 {
 	struct verify *v = cmd->scratch;
 	uint8_t shift = cmd_conf(cmd)->block_shift;
-	uint64_t most = v->piece.bytes >> shift;
+	uint64_t most = cmd->in.bytes >> shift;
 
 	if (v->at == v->end) {
-		verify_done(cmd);
-		cmd_good(cmd);
+		verify_good(cmd);
 		return;
 	}
 	v->nblocks = (uint32_t)(v->end - v->at < most ? v->end - v->at : most);
-	if (v->nblocks < most) {
-		/* The last piece: its memory is used as far as it goes. */
-		uint32_t n = v->nblocks << shift, left = n, i = 0;
-
-		while (left > v->piece.iov[i].iov_len)
-			left -= (uint32_t)v->piece.iov[i++].iov_len;
-		v->piece.iov[i].iov_len = left;
-		for (uint32_t k = i + 1; k < v->piece.niov; k++)
-			pages_unref(loop_set(cmd->loop), &v->piece.iov[k], 1);
-		v->piece.niov = i + 1;
-		v->piece.bytes = n;
-	}
-	cmd_submit_bio(cmd, ULIO_OP_READ, 0, v->at, v->nblocks, v->piece.iov, v->piece.niov,
-		v->piece.niov, verify_read);
+	/* The last piece may be shorter. */
+	cmd_data_cut(cmd, &cmd->in, v->nblocks << shift);
+	cmd_submit_bio(cmd, ULIO_OP_READ, 0, v->at, v->nblocks, cmd->in.iov, cmd->in.niov,
+		cmd->in.niov, verify_read);
 }
 
 static struct verify *verify_new(struct cmd *cmd)
@@ -119,10 +104,8 @@ static struct verify *verify_new(struct cmd *cmd)
 	(void)cdb_rw_decode(cmd->cdb, cmd->cdb_len, &v->rw);
 	v->at = cmd->lba;
 	v->end = cmd->lba + cmd->nblocks;
-	v->piece.iov = v->piece.few;
-	v->piece.cap = CMD_FEW_IOV;
 	n = cmd->nblocks << cmd_conf(cmd)->block_shift;
-	if (cmd_data_add_pages(cmd, &v->piece, n < PIECE_BYTES ? (uint32_t)n : PIECE_BYTES)) {
+	if (cmd_data_add_pages(cmd, &cmd->in, n < PIECE_BYTES ? (uint32_t)n : PIECE_BYTES)) {
 		free(v);
 		return NULL;
 	}
