@@ -19,20 +19,17 @@ struct same {
 	struct cdb_rw rw;
 	uint64_t at, end;
 	uint64_t nblocks; /* of the piece under way */
-	struct cmd_data piece; /* the pattern, repeated */
 	struct iovec iov[PIECE_BYTES / POOL_PAGE_BYTES + 1]; /* of the piece under way */
 };
 
-static void same_done(struct cmd *cmd)
+/*
+ * The pattern, repeated, is in cmd->in, which the initiator never gets: it is emptied before the
+ * command ends well, and all other ends empty it themselves.
+ */
+static void same_good(struct cmd *cmd)
 {
-	struct same *s = cmd->scratch;
-
-	if (s->piece.niov)
-		pages_unref(loop_set(cmd->loop), s->piece.iov, s->piece.niov);
-	if (s->piece.iov != s->piece.few)
-		free(s->piece.iov);
-	s->piece.niov = 0;
-	s->piece.iov = s->piece.few;
+	cmd_data_cut(cmd, &cmd->in, 0);
+	cmd_good(cmd);
 }
 
 static void same_next(struct cmd *cmd);
@@ -42,7 +39,6 @@ static void same_back(struct cmd *cmd)
 	struct same *s = cmd->scratch;
 
 	if (cmd->bio->b.result) {
-		same_done(cmd);
 		cmd_fail_bio(cmd, cmd->bio);
 		return;
 	}
@@ -67,14 +63,13 @@ static void zero_piece(struct cmd *cmd, struct same *s)
 static void pattern_piece(struct cmd *cmd, struct same *s)
 {
 	const struct lu_conf *c = cmd_conf(cmd);
-	uint64_t most = s->piece.bytes >> c->block_shift;
+	uint64_t most = cmd->in.bytes >> c->block_shift;
 	ssize_t n;
 
 	s->nblocks = s->end - s->at < most ? s->end - s->at : most;
-	n = iov_slice(s->iov, sizeof(s->iov) / sizeof(s->iov[0]), s->piece.iov, s->piece.niov, 0,
+	n = iov_slice(s->iov, sizeof(s->iov) / sizeof(s->iov[0]), cmd->in.iov, cmd->in.niov, 0,
 		s->nblocks << c->block_shift);
 	if (n < 0) {
-		same_done(cmd);
 		cmd_fail(cmd, SENSE_INTERNAL_TARGET_FAILURE);
 		return;
 	}
@@ -87,9 +82,8 @@ static void same_next(struct cmd *cmd)
 	struct same *s = cmd->scratch;
 
 	if (s->at == s->end) {
-		same_done(cmd);
-		cmd_good(cmd);
-	} else if (s->piece.niov) {
+		same_good(cmd);
+	} else if (cmd->in.niov) {
 		pattern_piece(cmd, s);
 	} else {
 		zero_piece(cmd, s);
@@ -112,10 +106,10 @@ static int repeat(struct cmd *cmd, struct same *s, const uint8_t *block, uint32_
 
 	if (n > PIECE_BYTES)
 		n = PIECE_BYTES;
-	if (cmd_data_add_pages(cmd, &s->piece, (uint32_t)n))
+	if (cmd_data_add_pages(cmd, &cmd->in, (uint32_t)n))
 		return -1;
 	for (uint64_t off = 0; off < n; off += bytes)
-		iov_copy_in(s->piece.iov, s->piece.niov, off, block, bytes);
+		iov_copy_in(cmd->in.iov, cmd->in.niov, off, block, bytes);
 	return 0;
 }
 
@@ -133,8 +127,6 @@ static void same_start(struct cmd *cmd)
 	(void)cdb_rw_decode(cmd->cdb, cmd->cdb_len, &s->rw);
 	s->at = cmd->lba;
 	s->end = cmd->lba + cmd->nblocks;
-	s->piece.iov = s->piece.few;
-	s->piece.cap = CMD_FEW_IOV;
 	if (!s->rw.ndob) {
 		cmd_out_copy(cmd, 0, block, bytes);
 		if (!all_zero(block, bytes) && repeat(cmd, s, block, bytes)) {
