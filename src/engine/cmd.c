@@ -445,11 +445,22 @@ static void orphan_back(struct cmd *cmd)
 		cmd_release(cmd);
 }
 
+/* What was lent for a READ that nobody waits for any more. */
+static void give_back_lent(struct bio *bio)
+{
+	struct cmd *cmd = bio->owner;
+
+	if (bio->b.flags & ULIO_BIO_LEND && !bio->b.result)
+		pages_unref(loop_set(cmd->loop), bio->b.iov, bio->b.niov);
+}
+
 static void bio_back(struct bio *bio)
 {
 	struct cmd *cmd = bio->owner;
 
 	cmd->at_disk = false;
+	if (cmd->aborted)
+		give_back_lent(bio);
 	if (cmd->orphan)
 		orphan_back(cmd);
 	else if (cmd->aborted)
