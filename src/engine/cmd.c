@@ -191,42 +191,51 @@ static void count(struct cmd *cmd)
 	}
 }
 
-/* Leave the books of the LU: whoever waits for commands to end is told. */
-static void unbook(struct cmd *cmd)
+/* Leave the task set: those that waited for it there go on. */
+static void leave_task_set(struct cmd *cmd, struct lu_loop *ll)
 {
-	struct lu *lu = cmd->lu;
-	struct lu_loop *ll;
-	struct engine *eng;
-	bool look = false;
-
-	if (!lu)
-		return;
-	eng = lu->eng;
-	ll = lu_loop(lu, cmd->loop);
-	list_del(&cmd->link);
-	list_del(&cmd->wait);
-	cmd->bio = bio_free(cmd->bio);
 	if (cmd->counted)
 		ll->ntasks--;
-	if (cmd->in_io)
-		ll->nio--;
 	if (cmd->hoq) {
 		ll->nhoq--;
-		look = !list_empty(&ll->dormant);
+		if (!list_empty(&ll->dormant))
+			lu_loop_kick_post(ll);
 	}
-	cmd->counted = cmd->in_io = cmd->hoq = false;
-	if (cmd->range.lu) {
-		range_release(&cmd->range);
-		cmd->range.lu = NULL;
-	}
+	cmd->counted = cmd->hoq = false;
 	if (cmd->ordered) {
 		ordered_end(cmd->ordered);
 		cmd->ordered = NULL;
 	}
-	if (look)
-		lu_loop_kick_post(ll);
-	if (!list_empty(&engine_loop(eng, cmd->loop)->waits))
-		drain_poke(eng, cmd->loop);
+}
+
+/* Something of this loop has ended: whoever waits for such is told. */
+static void poke(struct engine *eng, struct loop *loop)
+{
+	if (!list_empty(&engine_loop(eng, loop)->waits))
+		drain_poke(eng, loop);
+}
+
+/* Leave the books of the LU. */
+static void unbook(struct cmd *cmd)
+{
+	struct lu *lu = cmd->lu;
+	struct lu_loop *ll;
+
+	if (!lu)
+		return;
+	ll = lu_loop(lu, cmd->loop);
+	list_del(&cmd->link);
+	list_del(&cmd->wait);
+	cmd->bio = bio_free(cmd->bio);
+	if (cmd->in_io)
+		ll->nio--;
+	cmd->in_io = false;
+	leave_task_set(cmd, ll);
+	if (cmd->range.lu) {
+		range_release(&cmd->range);
+		cmd->range.lu = NULL;
+	}
+	poke(lu->eng, cmd->loop);
 }
 
 void cmd_finish(struct cmd *cmd)
@@ -560,13 +569,12 @@ static void cmd_orphan(struct cmd *cmd)
 
 	cmd->orphan = true;
 	ll->aborts++;
-	if (cmd->counted)
-		ll->ntasks--;
-	cmd->counted = false;
+	leave_task_set(cmd, ll);
 	cmd->itl = NULL;
 	if (cmd->nblocks && !cmd->range.lu)
 		range_hold(&cmd->range, cmd, cmd->lu);
 	tell_aborted(cmd);
+	poke(ll->lu->eng, ll->loop);
 }
 
 bool cmd_abort(struct cmd *cmd, bool tas, bool orphan)
