@@ -264,11 +264,18 @@ static void residual(
 	}
 }
 
+static void orphan_back(struct cmd *cmd);
+
 static void cmd_end(struct cmd *cmd)
 {
 	bool good = cmd->status == STATUS_GOOD;
 	uint64_t out = cmd->expect_out < cmd->edtl_out ? cmd->expect_out : cmd->edtl_out;
 
+	if (cmd->orphan) {
+		/* It was told already; what it waited for was a change of the LU. */
+		orphan_back(cmd);
+		return;
+	}
 	if (cmd->aborted) {
 		cmd_end_aborted(cmd);
 		return;
