@@ -32,8 +32,9 @@ static void abort_lu(struct abort *a, struct lu *lu, struct loop *loop)
 {
 	struct cmd *cmd, *tmp;
 
+	/* One that was aborted before and waits for its disk: only to be left to it. */
 	list_for_each_safe (cmd, tmp, &lu_loop(lu, loop)->cmds, struct cmd, link)
-		if (!cmd->aborted && matches(&a->scope, cmd))
+		if ((!cmd->aborted || (a->scope.orphan && !cmd->orphan)) && matches(&a->scope, cmd))
 			abort_one(a, cmd);
 }
 
