@@ -578,7 +578,8 @@ static void cmd_orphan(struct cmd *cmd)
 	ll->aborts++;
 	leave_task_set(cmd, ll);
 	cmd->itl = NULL;
-	if (cmd->nblocks && !cmd->range.lu)
+	/* A read changes nothing: it stands in nobody's way. */
+	if (cmd->nblocks && !cmd->range.lu && cmd->row->rules & RULE_WRITES)
 		range_hold(&cmd->range, cmd, cmd->lu);
 	tell_aborted(cmd);
 	poke(ll->lu->eng, ll->loop);
