@@ -20,6 +20,7 @@
 #include "engine/lu.h"
 #include "engine/port.h"
 #include "fabric/loopback/loopback.h"
+#include "loop/sim.h"
 #include "scsi/opcodes.h"
 #include "scsi/sense.h"
 
