@@ -48,6 +48,7 @@ const struct cli_command session_commands[] = {
 	{ "sessions", "drop", "end sessions; initiators may log in again", "sessions.drop",
 		show_dropped,
 		.args = { { "initiator", ARG_OPTIONAL, false, "those of this initiator" },
+			{ "target", ARG_OPTION, false, "those with this target" },
 			{ "tsih", ARG_OPTION, true, "the one with this handle" } } },
 	{ "sessions", NULL, "list the sessions with their connections", "sessions.list",
 		show_list },

@@ -87,6 +87,9 @@ void daemon_pending_stop(struct daemon *d);
 /* Methods of the socket that the tree has no place for (method_*.c). */
 int daemon_add_methods(struct daemon *d);
 
+/* --dump-attributes: all rows as Markdown (attributes.c). */
+void daemon_print_attributes(struct strbuf *out);
+
 /* systemd (notify.c). */
 void notify_ready(const struct daemon *d);
 void notify_stopping(void);

@@ -130,11 +130,22 @@ static int open_control(struct daemon *d, struct errmsg *err)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+static bool dir_of_is_there(const char *file)
+{
+	char dir[4096];
+	char *slash;
+
+	snprintf(dir, sizeof(dir), "%s", file);
+	slash = strrchr(dir, '/');
+	if (slash)
+		*slash = '\0';
+	return !slash || slash == dir || !access(dir, F_OK);
+}
+
 /* What is to be served: the file's, or the flags'. */
 static int load(struct daemon *d, struct errmsg *err)
 {
 	struct problems p;
-	struct strbuf out;
 	int r;
 
 	if (d->o->disks.n)
@@ -145,9 +156,9 @@ static int load(struct daemon *d, struct errmsg *err)
 		return 0;
 	}
 	problems_init(&p);
-	strbuf_init(&out);
 	r = saveconfig_load(d->save, false, &p, err);
-	if (r == -ENOENT) {
+	/* A file that is yet to be written is no mistake, a directory that is not there is one. */
+	if (r == -ENOENT && dir_of_is_there(d->o->config)) {
 		log_msg(LOG_LEVEL_WARN, "daemon", "%s is not there: serves nothing yet",
 			d->o->config);
 		r = 0;
@@ -156,7 +167,6 @@ static int load(struct daemon *d, struct errmsg *err)
 		log_msg(p.list[i].level == PROBLEM_NOTE ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
 			"config", "%s: %s: %s", problem_level_name(p.list[i].level), p.list[i].path,
 			p.list[i].text);
-	strbuf_done(&out);
 	problems_done(&p);
 	return r;
 }
@@ -215,13 +225,28 @@ static int serve(struct daemon *d, struct options *o)
 	return d->exit_status;
 }
 
+/* --help, --dump-attributes, or nothing at all. */
+static int print_text(const struct options *o)
+{
+	bool asked = o->help || o->dump_attributes;
+	struct strbuf text;
+
+	strbuf_init(&text);
+	if (o->dump_attributes)
+		daemon_print_attributes(&text);
+	else
+		options_help(&text);
+	fputs(text.s, asked ? stdout : stderr);
+	strbuf_done(&text);
+	return asked ? 0 : EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	static struct options o;
 	struct daemon d = { .o = &o, .sigfd = -1, .started_ns = clock_now_ns() };
 	struct errmsg err = { 0 };
 	enum log_level level = LOG_LEVEL_INFO;
-	struct strbuf help;
 
 	log_init();
 	if (options_parse(argc, argv, &o, &err)) {
@@ -232,13 +257,8 @@ int main(int argc, char **argv)
 		printf("uliod %s\n", ULIO_VERSION);
 		return 0;
 	}
-	if (o.help || argc == 1) {
-		strbuf_init(&help);
-		options_help(&help);
-		fputs(help.s, o.help ? stdout : stderr);
-		strbuf_done(&help);
-		return o.help ? 0 : EXIT_USAGE;
-	}
+	if (o.help || o.dump_attributes || argc == 1)
+		return print_text(&o);
 	log_level_parse(o.check ? "error" : o.log_level, &level);
 	log_set_level(level);
 	return o.check ? daemon_check(&d) : serve(&d, &o);

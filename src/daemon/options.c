@@ -63,6 +63,8 @@ static const struct row {
 		"most memory for data under way; default: by the size of memory", .max = 1 << 24 },
 	{ "log-level", "LEVEL", O_WORD, offsetof(struct options, log_level),
 		"error, warn, info or debug; default info", .words = level_words },
+	{ "dump-attributes", NULL, O_FLAG, offsetof(struct options, dump_attributes),
+		"print a manual of all attributes, in Markdown, and end" },
 	{ "foreground", NULL, O_FLAG, SIZE_MAX, "the only way it runs; accepted for units" },
 	{ "version", NULL, O_FLAG, offsetof(struct options, version), "print the version" },
 	{ "help", NULL, O_FLAG, offsetof(struct options, help), "print this" },
@@ -135,9 +137,10 @@ static int check(const struct options *o, struct errmsg *err)
 		return errmsg_set(err, -EINVAL, "--demo has its own disks and no command");
 	if (!quick && (o->listen.n || o->advertise.n || o->allow.n || o->chap.n || o->target))
 		return errmsg_set(err, -EINVAL,
-			"--listen, --advertise, --allow, --chap and --target belong to --disk; in "
-			"a "
-			"configuration they are in the file");
+			"--listen, --advertise, --allow, --chap and --target belong to "
+			"--disk%s%s%s",
+			o->config ? "; those of --config " : "", o->config ? o->config : "",
+			o->config ? " are in that file" : "");
 	if (o->advertise.n > (o->listen.n ? o->listen.n : 1))
 		return errmsg_set(
 			err, -EINVAL, "--advertise: there are more of them than --listen");
@@ -156,7 +159,7 @@ int options_parse(int argc, char **argv, struct options *o, struct errmsg *err)
 	for (int i = 0; i < NROWS; i++)
 		longs[i] = (struct option){ rows[i].name,
 			rows[i].arg ? required_argument : no_argument, NULL, 1 };
-	optind = 1;
+	optind = 0; /* from the beginning, whatever was parsed before */
 	opterr = 0;
 	while (!r && (c = getopt_long(argc, argv, ":", longs, &place)) != -1) {
 		if (c == 1)
@@ -169,7 +172,7 @@ int options_parse(int argc, char **argv, struct options *o, struct errmsg *err)
 	if (!r && optind < argc)
 		r = errmsg_set(err, -EINVAL, "%s: is no option; a disk is --disk %s", argv[optind],
 			argv[optind]);
-	if (r || o->help || o->version)
+	if (r || o->help || o->version || o->dump_attributes)
 		return r;
 	return check(o, err);
 }

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "daemon/daemon.h"
+#include "fabric/iscsi/rows.h"
 
 static int get_version(const struct attr *a, void *obj, struct strbuf *out)
 {
@@ -67,7 +68,13 @@ static const struct node_default root_defaults[] = {
 
 static int root_mkdir(struct node *dir, const char *name, struct node_new *ret, struct errmsg *err)
 {
-	return errmsg_set(err, -EINVAL, "%s: there is no such fabric", name);
+	struct daemon *d = node_obj(dir);
+
+	if (strcmp(name, "iscsi") != 0)
+		return errmsg_set(
+			err, -EINVAL, "%s: there is no such fabric: iscsi is meant", name);
+	*ret = (struct node_new){ &entity_type, d->iscsi };
+	return 0;
 }
 
 const struct node_type daemon_root_type = {
