@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""LIO's saveconfig.json: loaded, served, saved, reloaded, checked, and recovered when it is damaged."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lib import daemon as daemon_mod
+from lib import scsi
+from lib.daemon import ULIO, ULIOD, sanitizer_env
+from lib.wait import SCALE
+IQN = "iqn.2003-01.org.linux-iscsi.example:t0"
+CLIENT = "iqn.2026-01.example.test:wire"
+
+
+def disk(name, plugin="ramdisk", **more):
+    return {"name": name, "plugin": plugin, "wwn": f"wwn-{name}", "size": 1 << 24, **more}
+
+
+def target(port, luns, acls=(), **attributes):
+    return {"fabric": "iscsi", "wwn": IQN, "parameters": {"cmd_completion_affinity": "-1"}, "tpgs": [{
+        "tag": 1, "enable": True,
+        "attributes": {"authentication": 0, "generate_node_acls": 1, "demo_mode_write_protect": 0, **attributes},
+        "luns": [{"index": i, "storage_object": f"/backstores/{so}", "alias": f"link{i}",
+                  "alua_tg_pt_gp_name": "default_tg_pt_gp"} for i, so in luns],
+        "portals": [{"ip_address": "127.0.0.1", "port": port, "iser": False, "offload": False}],
+        "node_acls": list(acls)}]}
+
+
+class ConfigDaemon(daemon_mod.Daemon):
+    """uliod --config."""
+
+    def __init__(self, config, **kw):
+        super().__init__(disks=(), allow=(), **kw)
+        self.config_path = os.path.join(self.dir, "saveconfig.json")
+        self._iqn = IQN
+        if config is not None:
+            self.write(config)
+
+    def write(self, config):
+        text = config if isinstance(config, str) else json.dumps(config, sort_keys=True, indent=2) + "\n"
+        with open(self.config_path, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def read(self):
+        with open(self.config_path, encoding="utf-8") as f:
+            return json.load(f)
+
+    def command(self):
+        return [ULIOD, "--config", self.config_path, "--control", self.control_path, "--state", self.state_dir,
+                *self.args]
+
+
+@pytest.fixture
+def serve():
+    made = []
+
+    def start(make):
+        d = ConfigDaemon(None)
+        made.append(d)
+        d.write(make(d))
+        return d.start()
+
+    yield start
+    for d in made:
+        try:
+            d.stop()
+        finally:
+            d.discard()
+
+
+def until(c, condition, seconds):
+    """Ask the daemon until condition(c) holds."""
+    deadline = time.monotonic() + seconds * SCALE
+    while not condition(c):
+        assert time.monotonic() < deadline, "it did not come about"
+
+
+def ulio(d, *args):
+    return subprocess.run([ULIO, "--control", d.control_path, *args], capture_output=True, text=True, timeout=30,
+                          env=sanitizer_env(d.dir), check=False)
+
+
+def capacity(d, lun):
+    with d.session() as s:
+        s.clear_ua(lun)
+        blocks, size = s.capacity(lun)
+        s.logout()
+    return blocks * size
+
+
+def test_serves_and_saves_the_same(serve):
+    """What is saved is what was loaded, and loads again."""
+    d = serve(lambda d: {
+        "storage_objects": [disk("r0"), disk("f0", "fileio", dev=f"{d.dir}/f0.img", write_back=True, aio=False)],
+        "targets": [target(d.port, [(0, "ramdisk/r0"), (3, "fileio/f0")])], "fabric_modules": []})
+    assert capacity(d, 0) == capacity(d, 3) == 1 << 24
+    with d.control() as c:
+        c.call("save")
+    first = d.read()
+    assert [so["name"] for so in first["storage_objects"]] == ["r0", "f0"]
+    assert first["storage_objects"][1]["write_back"] is True
+    tpg = first["targets"][0]["tpgs"][0]
+    assert [(x["index"], x["storage_object"], x["alias"]) for x in tpg["luns"]] == \
+        [(0, "/backstores/ramdisk/r0", "link0"), (3, "/backstores/fileio/f0", "link3")]
+    assert tpg["attributes"]["generate_node_acls"] == 1 and tpg["parameters"]["ErrorRecoveryLevel"] == "0"
+    assert os.stat(d.config_path).st_mode & 0o777 == 0o600
+    d.stop()
+    d.start()
+    with d.control() as c:
+        c.call("save")
+    assert d.read() == first
+
+
+def test_reload_leaves_sessions_alone(serve):
+    """A session goes on while LUNs come and go by a reload."""
+    d = serve(lambda d: {"storage_objects": [disk("r0"), disk("r1")],
+                         "targets": [target(d.port, [(0, "ramdisk/r0"), (1, "ramdisk/r1")])]})
+    with d.session() as s:
+        s.clear_ua(0)
+        d.write({"storage_objects": [disk("r0"), disk("r2")],
+                 "targets": [target(d.port, [(0, "ramdisk/r0"), (2, "ramdisk/r2")])]})
+        done = ulio(d, "reload")
+        assert done.returncode == 0, done.stderr
+        s.clear_ua(0)
+        assert s.capacity(0)[0] > 0
+        s.clear_ua(2)
+        assert s.capacity(2)[0] > 0
+        s.logout()
+    with d.control() as c:
+        assert [x["lun"] for x in c.call("lun.list")] == [0, 2]
+        assert [x["name"] for x in c.call("disk.list")] == ["r0", "r2"]
+
+
+def test_hangup_reloads(serve):
+    d = serve(lambda d: {"storage_objects": [disk("r0")], "targets": [target(d.port, [(0, "ramdisk/r0")])]})
+    d.write({"storage_objects": [disk("r0"), disk("r1")],
+             "targets": [target(d.port, [(0, "ramdisk/r0"), (1, "ramdisk/r1")])]})
+    d.signal(signal.SIGHUP)
+    with d.control() as c:
+        until(c, lambda c: len(c.call("lun.list")) == 2, 10)
+    assert capacity(d, 1) == 1 << 24
+
+
+def test_damaged_file_falls_back(serve):
+    """An emptied file: the last saved configuration is served, loudly."""
+    d = serve(lambda d: {"storage_objects": [disk("r0")], "targets": [target(d.port, [(0, "ramdisk/r0")])]})
+    assert ulio(d, "save").returncode == 0
+    d.stop()
+    d.write("")
+    d.start()
+    assert capacity(d, 0) == 1 << 24
+    assert "cannot be used" in d.log() and "generation 1" in d.log()
+    with d.control() as c:
+        assert c.call("config.status")["source"].startswith("generation 1 ")
+
+
+def test_pending_disk_comes_alive(serve):
+    """A disk that is missing at start: NOT READY, then there without a new login."""
+    d = serve(lambda d: {"storage_objects": [disk("f0", "fileio", dev=f"{d.dir}/later/f0.img", write_back=True)],
+                         "targets": [target(d.port, [(0, "fileio/f0")])]})
+    with d.session() as s:
+        s.clear_ua(0)
+        s.scsi(scsi.test_unit_ready(), lun=0).check(scsi.NOT_READY)
+        os.mkdir(f"{d.dir}/later")
+        with d.control() as c:
+            until(c, lambda c: c.call("disk.list")[0]["state"] == "ready", 20)
+        s.clear_ua(0)
+        assert s.capacity(0)[0] * s.capacity(0)[1] == 1 << 24
+        s.logout()
+
+
+def test_what_was_left_out_is_not_lost_by_a_save(serve):
+    d = serve(lambda d: {"storage_objects": [disk("r0", attributes={"warp": 9})],
+                         "targets": [target(d.port, [(0, "ramdisk/r0")])]})
+    before = d.read()
+    done = ulio(d, "save")
+    assert done.returncode == 1 and "force" in done.stderr
+    assert d.read() == before
+    assert ulio(d, "save", "--force").returncode == 0
+
+
+def test_secrets_are_saved_and_never_told(serve):
+    acl = {"node_wwn": CLIENT, "attributes": {"authentication": 1}, "chap_userid": "u",
+           "chap_password": "a-long-secret-1", "mapped_luns": [{"index": 0, "tpg_lun": 0, "write_protect": False}]}
+    d = serve(lambda d: {"storage_objects": [disk("r0")],
+                         "targets": [target(d.port, [(0, "ramdisk/r0")], [acl], generate_node_acls=0)]})
+    path = f"/iscsi/{IQN}/tpgt_1/acls/{CLIENT}/auth/password"
+    for args in (["get", path], ["ls", os.path.dirname(path)], ["dump"], ["--json", "dump"]):
+        done = ulio(d, *args)
+        assert "a-long-secret-1" not in done.stdout + done.stderr
+    assert "a-long-secret-1" not in d.log()
+    assert ulio(d, "save").returncode == 0
+    assert d.read()["targets"][0]["tpgs"][0]["node_acls"][0]["chap_password"] == "a-long-secret-1"
+
+
+CHECKS = [
+    ("{\"storage_objects\": [\n}", ["line 2 column 1"]),
+    ({"storage_objects": [disk("r0", attributes={"block_size": 513})]},
+     ["/storage_objects/0/attributes/block_size", "513", "512, 1024, 2048, 4096"]),
+    ({"storage_objects": [{"name": "r0", "plugin": "ramdisk"}]}, ["/storage_objects/0/size", "is missing"]),
+    ({"targets": [target(3260, [(0, "ramdisk/none")])]},
+     ["/targets/0/tpgs/0/luns/0/storage_object", "/backstores/ramdisk/none"]),
+    ({"targets": [target(3260, [], login_timeout=99)]},
+     ["/targets/0/tpgs/0/attributes/login_timeout", "99", "30"]),
+    ({"targets": [{"fabric": "iscsi", "wwn": "no name", "tpgs": []}]}, ["/targets/0", "no name"]),
+]
+
+
+@pytest.mark.parametrize("config, words", CHECKS, ids=[w[0] for _, w in CHECKS])
+def test_check(tmp_path, config, words):
+    """--check names the place, the value and the cure, and ends with 1."""
+    path = tmp_path / "c.json"
+    path.write_text(config if isinstance(config, str) else json.dumps(config))
+    done = subprocess.run([ULIOD, "--check", "--config", str(path)], capture_output=True, text=True, timeout=30,
+                          env=sanitizer_env(str(tmp_path)), check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    for word in words:
+        assert word in done.stdout + done.stderr
+    assert not list(tmp_path.glob("san.*"))
+
+
+def test_check_of_a_good_file(tmp_path):
+    """It touches nothing: no file is made, no port is listened on."""
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps({"storage_objects": [disk("f0", "fileio", dev=str(tmp_path / "f0.img"))],
+                                "targets": [target(3260, [(0, "fileio/f0")])]}))
+    done = subprocess.run([ULIOD, "--check", "--config", str(path)], capture_output=True, text=True, timeout=30,
+                          env=sanitizer_env(str(tmp_path)), check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["c.json"]
