@@ -11,7 +11,7 @@ static int newest(struct acl *acl, struct session_info *ret)
 	return session_newest(acl->port->fabric_data, acl->initiator, ret);
 }
 
-/* ---- info: LIO's tools read the words "LIO Session ID:", "SessionType:", "_STATE_", "CID:" ---- */
+/* ---- info: tools read the words "LIO Session ID:", "SessionType:", "_STATE_", "CID:" -------- */
 
 static const char *const sess_words[SESS_STATES] = {
 	[SESS_FREE] = "TARG_SESS_FREE",

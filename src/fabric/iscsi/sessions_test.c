@@ -121,12 +121,24 @@ static void wait_gone(const struct session_filter *f)
 			fail_msg("the session does not end");
 }
 
-static void session(void **state)
+/* An initiator with an ACL and a mapped LUN that has logged in. Returns its socket. */
+static int open_session(uint16_t *port)
 {
-	struct session_filter mine = { .initiator = INI };
-	struct session_info s;
-	char path[256], want[256];
-	struct strbuf b;
+	char path[256];
+	int fd;
+
+	open_target(port, path, sizeof(path));
+	MKDIR(TPG "/acls/" INI);
+	MKDIR(TPG "/acls/" INI "/lun_3");
+	LINK(TPG "/acls/" INI "/lun_3/x", TPG "/lun/lun_0");
+	fd = dial(*port);
+	assert_int_equal(log_in(fd, INI, IQN, 1), 0);
+	return fd;
+}
+
+static void refused(void **state)
+{
+	char path[256];
 	uint16_t port;
 	int fd;
 
@@ -139,12 +151,16 @@ static void session(void **state)
 	is("/iscsi/" IQN "/fabric_statistics/iscsi_tgt_attr/fail_intr_name", INI);
 	is("/iscsi/" IQN "/fabric_statistics/iscsi_tgt_attr/fail_intr_addr", "127.0.0.1");
 	is("/iscsi/" IQN "/fabric_statistics/iscsi_tgt_attr/last_fail_type", "514");
+}
 
-	MKDIR(TPG "/acls/" INI);
-	MKDIR(TPG "/acls/" INI "/lun_3");
-	LINK(TPG "/acls/" INI "/lun_3/x", TPG "/lun/lun_0");
-	fd = dial(port);
-	assert_int_equal(log_in(fd, INI, IQN, 1), 0);
+static const struct session_filter mine = { .initiator = INI };
+
+static void told_of(void **state)
+{
+	struct session_info s;
+	uint16_t port;
+	int fd = open_session(&port);
+
 	assert_int_equal(sessions_each(entity, &mine, keep_last, &s), 0);
 	assert_string_equal(s.params.initiator_name, INI);
 	assert_string_equal(s.params.initiator_alias, "test");
@@ -161,8 +177,20 @@ static void session(void **state)
 	assert_int_equal(count(&(struct session_filter){ .target = "" }), 0);
 	is("/iscsi/" IQN "/fabric_statistics/iscsi_instance/sessions", "1");
 	is(TPG "/dynamic_sessions", "");
+	close(fd);
+	wait_gone(NULL);
+}
 
-	/* What LIO's tools look for. */
+/* What LIO's tools look for. */
+static void told_by_files(void **state)
+{
+	struct session_info s;
+	char want[256];
+	struct strbuf b;
+	uint16_t port;
+	int fd = open_session(&port);
+
+	assert_int_equal(sessions_each(entity, &mine, keep_last, &s), 0);
 	strbuf_init(&b);
 	assert_int_equal(get(TPG "/acls/" INI "/info", &b), 0);
 	snprintf(want, sizeof(want),
@@ -180,13 +208,21 @@ static void session(void **state)
 		INI "+i+800000000001");
 	is(TPG "/acls/" INI "/lun_3/statistics/scsi_auth_intr/att_count", "1");
 	is(TPG "/acls/" INI "/fabric_statistics/iscsi_sess_stats/node", "1");
+	close(fd);
+}
+
+static void ended(void **state)
+{
+	struct session_info s;
+	uint16_t port;
+	int fd = open_session(&port);
 
 	assert_int_equal(sessions_drop(entity, &(struct session_filter){ .target = "x" }, "no"), 0);
 	assert_int_equal(sessions_drop(entity, &mine, "by the test"), 1);
 	wait_closed(fd);
 	wait_gone(&mine);
 
-	/* A change of the depth ends the session; so does the ACL's end, and disabling. */
+	/* A change of the depth ends the session; so does the end of the ACL. */
 	fd = dial(port);
 	assert_int_equal(log_in(fd, INI, IQN, 1), 0);
 	SET(TPG "/acls/" INI "/cmdsn_depth", "64");
@@ -282,7 +318,10 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(session),
+		CASE(refused),
+		CASE(told_of),
+		CASE(told_by_files),
+		CASE(ended),
 		CASE(demo_mode),
 		CASE(who_must_authenticate),
 	};
