@@ -138,6 +138,11 @@ void daemon_down(struct daemon *d)
 	d->iscsi = entity_free(d->iscsi);
 	d->core = storage_core_free(d->core);
 	d->eng = engine_free(d->eng);
+	/* Disks that were given up use the loops until they have closed themselves. */
+	if (d->reg && backstore_registry_settle(d->reg, STOP_NS) < 0) {
+		log_msg(LOG_LEVEL_ERROR, "daemon", "ends although a disk does not answer");
+		return;
+	}
 	d->reg = backstore_registry_free(d->reg);
 	d->loops = loops_free(d->loops);
 	d->poller = poller_free(d->poller);
