@@ -30,8 +30,9 @@
 #include "loop/poison.h"
 
 enum { CHUNK_PAGES = 64, NO_OWNER = 0 };
-#define CHUNK_BYTES ((uint64_t)CHUNK_PAGES * POOL_PAGE_BYTES)
-#define ALL_FREE    UINT64_MAX
+#define CHUNK_BYTES     ((uint64_t)CHUNK_PAGES * POOL_PAGE_BYTES)
+#define HUGE_PAGE_BYTES (UINT64_C(2) << 20)
+#define ALL_FREE        UINT64_MAX
 
 struct chunk {
 	_Atomic uint64_t free; /* bit i: page i; 0 in the global pool */
@@ -673,6 +674,26 @@ static void *reserve(uint64_t n)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/*
+ * The arena itself begins at a huge page and asks for such, where the kernel has some to give: first
+ * touching a RAM disk page by page costs a multiple of writing to it.
+ */
+static void *reserve_arena(uint64_t n)
+{
+	char *p = reserve(n + HUGE_PAGE_BYTES), *from;
+	uint64_t lead;
+
+	if (!p)
+		return NULL;
+	lead = -(uintptr_t)p % HUGE_PAGE_BYTES;
+	from = p + lead;
+	if (lead)
+		munmap(p, lead);
+	munmap(from + n, HUGE_PAGE_BYTES - lead);
+	madvise(from, n, MADV_HUGEPAGE);
+	return from;
+}
+
 static uint64_t refs_bytes(const struct pages *ps)
 {
 	return (uint64_t)ps->nchunks * CHUNK_PAGES * sizeof(*ps->refs);
@@ -717,7 +738,7 @@ int pages_new(struct loops *loops, uint64_t limit_bytes, struct errmsg *err)
 			(unsigned long long)ps->limit_bytes);
 	ps->nchunks = (uint32_t)((ps->npages + CHUNK_PAGES - 1) / CHUNK_PAGES);
 	ps->ncaches = loops->n + 1;
-	ps->base = reserve(ps->nchunks * CHUNK_BYTES);
+	ps->base = reserve_arena(ps->nchunks * CHUNK_BYTES);
 	ps->chunks = reserve(ps->nchunks * sizeof(struct chunk));
 	ps->refs = reserve(refs_bytes(ps));
 	ps->avail = calloc((ps->nchunks + 63) / 64, sizeof(*ps->avail));
