@@ -185,6 +185,9 @@ static json_t *dump_alua_group(struct tree *t, struct node *group)
 				break;
 			}
 		}
+		/* Not set, as in a group without an id: nothing to save. */
+		if (json_is_string(json_object_get(out, key)))
+			json_object_del(out, key);
 	}
 	/* rtslib takes it for read-only and does not save it. */
 	json_object_del(out, "alua_support_lba_dependent");
