@@ -9,7 +9,7 @@ static int show_status(struct cli *cli, json_t *result)
 	const json_t *config = json_object_get(result, "config");
 
 	table_print_object(result);
-	if (json_is_object(config))
+	if (json_is_string(json_object_get(config, "file")))
 		printf("config       %s, %s%s\n",
 			json_string_value(json_object_get(config, "file")),
 			json_string_value(json_object_get(config, "source")),

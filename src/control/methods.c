@@ -4,6 +4,7 @@
  * named by path, as files would be.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/limits.h"
@@ -87,16 +88,26 @@ static struct node *call_entry(
 	return n;
 }
 
-/* Errors of the tree begin with the name of the entry: put the directory before it. */
-static int finish(struct control_call *call, struct node *dir, int r)
+/*
+ * Errors of the tree begin with the name of the entry: put the path of its directory before it.
+ */
+static int finish(struct control_call *call, struct node *dir, const char *name, int r)
 {
 	struct strbuf path;
+	size_t n = strlen(name);
+	bool named;
 
 	if (!r)
 		return 0;
 	strbuf_init(&path);
 	node_path(dir, &path);
-	errmsg_prefix(&call->err, "%s", path.s);
+	if (path.len == 1)
+		strbuf_reset(&path); /* the root: "/name" follows */
+	named = !strncmp(call->err.text, name, n) && call->err.text[n] == ':';
+	if (named)
+		errmsg_set(&call->err, r, "%s/%s", path.s, call->err.text);
+	else
+		errmsg_set(&call->err, r, "%s/%s: %s", path.s, name, call->err.text);
 	strbuf_done(&path);
 	return r;
 }
@@ -217,7 +228,7 @@ static int method_get(void *arg, struct control_call *call)
 		return r;
 	a = node_attr(dir, name);
 	if (a && a->flags & ATTR_SECRET)
-		return finish(call, dir,
+		return finish(call, dir, name,
 			call_fail(call, -EACCES, "%s: is a secret, which can be set but not read",
 				name));
 	strbuf_init(&b);
@@ -225,7 +236,7 @@ static int method_get(void *arg, struct control_call *call)
 	if (!r)
 		call->result = json_text(b.s);
 	strbuf_done(&b);
-	return finish(call, dir, r);
+	return finish(call, dir, name, r);
 }
 
 /* ---- changing ------------------------------------------------------------------------------ */
@@ -238,7 +249,7 @@ static int method_set(void *arg, struct control_call *call)
 
 	if (!dir)
 		return r;
-	return finish(call, dir,
+	return finish(call, dir, name,
 		tree_set(control_tree(call->control), dir, name, call_string(call, "value"),
 			&call->err));
 }
@@ -251,20 +262,22 @@ static int method_mkdir(void *arg, struct control_call *call)
 
 	if (!dir)
 		return r;
-	return finish(
-		call, dir, tree_mkdir(control_tree(call->control), dir, name, NULL, &call->err));
+	return finish(call, dir, name,
+		tree_mkdir(control_tree(call->control), dir, name, NULL, &call->err));
 }
 
 static int method_rmdir(void *arg, struct control_call *call)
 {
+	char name[TREE_NAME_MAX + 1];
 	int r = 0;
 	struct node *n = call_node(call, call_string(call, "path"), &r), *dir;
 
 	if (!n)
 		return r;
 	dir = node_parent(n);
+	snprintf(name, sizeof(name), "%s", node_name(n));
 	r = tree_rmdir(control_tree(call->control), n, &call->err);
-	return dir ? finish(call, dir, r) : r;
+	return dir ? finish(call, dir, name, r) : r;
 }
 
 static int method_link(void *arg, struct control_call *call)
@@ -278,8 +291,8 @@ static int method_link(void *arg, struct control_call *call)
 	dir = call_entry(call, name, &r);
 	if (!dir)
 		return r;
-	return finish(
-		call, dir, tree_link(control_tree(call->control), dir, name, target, &call->err));
+	return finish(call, dir, name,
+		tree_link(control_tree(call->control), dir, name, target, &call->err));
 }
 
 static int method_unlink(void *arg, struct control_call *call)
@@ -290,7 +303,8 @@ static int method_unlink(void *arg, struct control_call *call)
 
 	if (!dir)
 		return r;
-	return finish(call, dir, tree_unlink(control_tree(call->control), dir, name, &call->err));
+	return finish(
+		call, dir, name, tree_unlink(control_tree(call->control), dir, name, &call->err));
 }
 
 #define PATH_OF(what)                                                                              \

@@ -363,7 +363,8 @@ void control_handle(struct control *c, const struct control_peer *peer, const ch
 		snprintf(text, sizeof(text), "arrays and objects are nested deeper than %d",
 			CONTROL_JSON_DEPTH_MAX);
 		reply = simple_error(json_null(), ULIO_CONTROL_PARSE_ERROR, text);
-	} else if (!(req = json_loadb(line, len, JSON_REJECT_DUPLICATES, &where))) {
+	} else if (!(req = json_loadb(
+			     line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where))) {
 		snprintf(text, sizeof(text), "no JSON: column %d: %s", where.column, where.text);
 		reply = simple_error(json_null(), ULIO_CONTROL_PARSE_ERROR, text);
 	} else if (json_is_array(req) && json_array_size(req)) {

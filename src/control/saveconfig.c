@@ -67,11 +67,11 @@ int saveconfig_new(struct loops *loops, struct tree *tree, const char *file,
 	s->tree = tree;
 	if (hooks)
 		s->hooks = *hooks;
-	s->file = strdup(file);
-	if (asprintf(&s->dir, "%s.ulio", file) < 0)
+	s->file = file ? strdup(file) : NULL;
+	if (!file || asprintf(&s->dir, "%s.ulio", file) < 0)
 		s->dir = NULL;
 	snprintf(s->source, sizeof(s->source), "nothing");
-	if (!s->file || !s->dir || tree_listen(tree, on_change, s)) {
+	if ((file && (!s->file || !s->dir)) || tree_listen(tree, on_change, s)) {
 		saveconfig_free(s);
 		return -ENOMEM;
 	}
@@ -366,11 +366,17 @@ static int choose(struct saveconfig *s, struct problems *p, json_t **ret_config,
 	return 0;
 }
 
+static int no_file(struct errmsg *err)
+{
+	return errmsg_set(err, -EINVAL,
+		"there is no file to save to or load from: start the daemon with --config FILE");
+}
+
 int saveconfig_load(
 	struct saveconfig *s, bool remove_others, struct problems *p, struct errmsg *err)
 {
 	json_t *config, *extras;
-	int r = choose(s, p, &config, &extras, err);
+	int r = s->file ? choose(s, p, &config, &extras, err) : no_file(err);
 
 	if (r)
 		return r;
@@ -459,6 +465,8 @@ int saveconfig_save(struct saveconfig *s, bool force, struct errmsg *err)
 	char *text;
 	int r;
 
+	if (!s->file)
+		return no_file(err);
 	if (s->loading)
 		return errmsg_set(err, -EBUSY, "%s: is being loaded", s->file);
 	if (s->lost && !force)
@@ -497,9 +505,9 @@ int saveconfig_save(struct saveconfig *s, bool force, struct errmsg *err)
 
 json_t *saveconfig_status(struct saveconfig *s)
 {
-	return json_pack("{s:o, s:I, s:s, s:b, s:i}", "file", json_text(s->file), "generation",
-		(json_int_t)s->generation, "source", s->source, "changed", s->changed, "left_out",
-		(int)s->lost);
+	return json_pack("{s:o, s:I, s:s, s:b, s:i}", "file",
+		s->file ? json_text(s->file) : json_null(), "generation", (json_int_t)s->generation,
+		"source", s->source, "changed", s->changed, "left_out", (int)s->lost);
 }
 
 static int method_save(void *arg, struct control_call *call)

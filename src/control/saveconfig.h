@@ -21,7 +21,10 @@
 struct control;
 struct saveconfig;
 
-/* file and tree are borrowed; hooks may be NULL. 0 or -ENOMEM. */
+/*
+ * tree is borrowed; hooks may be NULL. file NULL: there is none, and loading and saving say so. 0
+ * or -ENOMEM.
+ */
 int saveconfig_new(struct loops *loops, struct tree *tree, const char *file,
 	const struct saveapply_hooks *hooks, struct saveconfig **ret);
 /* Saves nothing. Returns NULL. */

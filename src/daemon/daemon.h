@@ -33,7 +33,7 @@ struct daemon {
 	struct poller *poller;
 	struct control *control;
 	struct control_sock *sock;
-	struct saveconfig *save; /* NULL without --config */
+	struct saveconfig *save;
 	char dbroot[256]; /* target/dbroot: where LIO's tools expect what persists */
 	char control_path[108];
 	char *state; /* directory */

@@ -25,8 +25,6 @@ static void reload(struct daemon *d)
 	struct strbuf out;
 	struct errmsg err = { 0 };
 
-	if (!d->save)
-		return;
 	problems_init(&p);
 	strbuf_init(&out);
 	if (saveconfig_load(d->save, true, &p, &err)) {
@@ -150,7 +148,7 @@ static int load(struct daemon *d, struct errmsg *err)
 
 	if (d->o->disks.n)
 		return daemon_quick(d, err);
-	if (!d->save) {
+	if (!d->o->config) {
 		log_msg(LOG_LEVEL_INFO, "daemon",
 			"serves nothing yet: \"ulio\" adds disks and targets");
 		return 0;

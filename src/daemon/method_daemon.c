@@ -37,7 +37,7 @@ static int method_status(void *arg, struct control_call *call)
 		loops_describe(d->loops), "connections", (int)atomic_load(&d->iscsi->nconns),
 		"targets", (int)count_targets(d), "disks", (int)count_lus(d), "pending",
 		(int)d->npending, "log_level", log_level_name(log_get_level()), "config",
-		d->save ? saveconfig_status(d->save) : json_null());
+		saveconfig_status(d->save));
 	return 0;
 }
 

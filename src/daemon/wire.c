@@ -90,11 +90,10 @@ static int up_tree(struct daemon *d, struct errmsg *err)
 	if (!r)
 		r = control_new(d->tree, &d->control);
 	daemon_pending_init(d, &hooks);
-	if (!r && d->o->config && !d->o->check) {
+	if (!r)
 		r = saveconfig_new(d->loops, d->tree, d->o->config, &hooks, &d->save);
-		if (!r)
-			r = saveconfig_add_methods(d->save, d->control);
-	}
+	if (!r)
+		r = saveconfig_add_methods(d->save, d->control);
 	if (!r)
 		r = daemon_add_methods(d);
 	return r ? errmsg_set(err, r, "control: %s", err_text(r)) : 0;
