@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * saveconfig_fuzz.c: configuration files, applied to a toy tree where the schema lets them. What is
+ * dumped afterwards passes the schema, and applying it again leaves nothing out.
+ */
+#include "fuzz.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "control/saveapply.h"
+#include "control/savedump.h"
+#include "control/saveschema.h"
+#include "control/toy_lio.h"
+
+static void once_more(struct tree *t)
+{
+	struct problems p;
+	json_t *config, *extras;
+
+	problems_init(&p);
+	assert(!savedump(t, &config, &extras));
+	saveschema_check(config, &p);
+	assert(!p.counts[PROBLEM_ERROR]);
+	assert(!saveapply(t, config, extras, SAVEAPPLY_REMOVE_OTHERS, NULL, &p));
+	json_decref(config);
+	json_decref(extras);
+	problems_done(&p);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct problems p;
+	struct tree *t;
+	json_t *config;
+
+	problems_init(&p);
+	assert(!tree_new(&toy_lio, NULL, &t));
+	config = saveschema_parse((const char *)data, size, &p);
+	if (config)
+		saveschema_check(config, &p);
+	if (config && !p.counts[PROBLEM_ERROR]) {
+		assert(!saveapply(t, config, NULL, 0, NULL, &p));
+		once_more(t);
+	}
+	json_decref(config);
+	problems_done(&p);
+	assert(!tree_clear(t, tree_root(t), NULL));
+	tree_free(t);
+	return 0;
+}
