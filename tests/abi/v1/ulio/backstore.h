@@ -96,7 +96,7 @@ struct ulio_host {
  *	id	bio->id as it was in submit()
  *	res	READ, WRITE: the bytes transferred, which must be all; else 0; or -errno. The usual
  *		errors: -EIO, -ENOSPC (thin provisioning ran out), -ENOMEM and -EAGAIN (try later),
- *		-EROFS, -EREMOTEIO and -ENODEV (the device is gone), -ECANCELED (by cancel()),
+ *		-EROFS, -ENXIO and -ENODEV (the device is gone), -ECANCELED (by cancel()),
  *		-EILSEQ (stored data damaged)
  */
 static inline void ulio_bio_answer(struct ulio_bio *bio, uint64_t id, int64_t res)
