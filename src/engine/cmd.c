@@ -578,6 +578,7 @@ static void cmd_orphan(struct cmd *cmd)
 	ll->aborts++;
 	leave_task_set(cmd, ll);
 	cmd->itl = NULL;
+	cmd->in.bytes = 0; /* what a disk may still fill is not for the initiator */
 	/* A read changes nothing: it stands in nobody's way. */
 	if (cmd->nblocks && !cmd->range.lu && cmd->row->rules & RULE_WRITES)
 		range_hold(&cmd->range, cmd, cmd->lu);
