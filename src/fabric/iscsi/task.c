@@ -220,14 +220,17 @@ static void begin_data(struct conn *conn, struct task *task, const struct pdu *p
 		return;
 	if (room > LU_MAX_TRANSFER_BYTES)
 		room = LU_MAX_TRANSFER_BYTES;
-	if (task->data_error == SENSE_NO_SENSE && room && cmd_data_add_pages(cmd, &cmd->out, room))
-		/* no memory now: the initiator tries again */
-		task->data_error = SENSE_ABORTED_COMMAND;
+	if (task->data_error == SENSE_NO_SENSE && room) {
+		if (cmd_data_add_pages(cmd, &cmd->out, room))
+			/* no memory now: the initiator tries again */
+			task->data_error = SENSE_ABORTED_COMMAND;
+		else
+			task->room = room;
+	}
 	if (task->data_error != SENSE_NO_SENSE || !pdu->data_bytes) {
 		rx_sink_discard(conn);
 		return;
 	}
-	task->room = room;
 	n = iov_slice(
 		conn->rx.sink.iov, RX_SINK_IOV, cmd->out.iov, cmd->out.niov, 0, pdu->data_bytes);
 	assert(n > 0); /* the segment is no longer than CONN_DATA_SEGMENT_BYTES_MAX */
