@@ -28,6 +28,7 @@ struct engine *engine_new(struct loops *loops)
 	}
 	pthread_mutex_init(&eng->lock, NULL);
 	list_init(&eng->lus);
+	hash_init(&eng->lu_names);
 	list_init(&eng->ports);
 	eng->loops = loops;
 	idpool_init(&eng->rtpis, 1, 65535); /* SPC-4 7.8.6.6: 0 is reserved */
@@ -46,6 +47,7 @@ struct engine *engine_free(struct engine *eng)
 		while ((n = list_pop_front(&eng->per_loop[i].free_cmds)))
 			free(container_of(n, struct cmd, link));
 	}
+	hash_done(&eng->lu_names);
 	idpool_done(&eng->rtpis);
 	pthread_mutex_destroy(&eng->lock);
 	free(eng->per_loop);
@@ -77,8 +79,7 @@ struct lu *engine_next_lu(struct engine *eng, struct lu *prev)
 
 struct lu *engine_find_lu(struct engine *eng, const char *name)
 {
-	for (struct lu *lu = NULL; (lu = engine_next_lu(eng, lu));)
-		if (!strcmp(lu->name, name))
-			return lu;
-	return NULL;
+	struct hash_str_node *n = hash_str_find(&eng->lu_names, name);
+
+	return n ? container_of(n, struct lu, name_node) : NULL;
 }

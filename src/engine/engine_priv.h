@@ -26,6 +26,7 @@ struct engine {
 	struct engine_loop *per_loop;
 	pthread_mutex_t lock; /* the configuration lock */
 	struct list lus, ports;
+	struct hash lu_names; /* of lus; changes with it */
 	struct idpool rtpis; /* relative target port identifiers of ports */
 };
 

@@ -152,6 +152,7 @@ int lu_new(struct engine *eng, const char *name, const char *kind, struct backst
 	}
 	engine_lock(eng);
 	list_push_back(&eng->lus, &lu->link);
+	hash_str_insert(&eng->lu_names, &lu->name_node, lu->name);
 	engine_unlock(eng);
 	if (bs)
 		backstore_on_change(bs, disk_changed, lu);
@@ -234,6 +235,7 @@ int lu_free(struct lu *lu, struct errmsg *err)
 	}
 	engine_lock(eng);
 	list_del(&lu->link);
+	hash_str_remove(&eng->lu_names, &lu->name_node);
 	engine_unlock(eng);
 	stuck = lu->bs && backstore_close(lu->bs, CLOSE_DISK_NS);
 	for (unsigned i = 0; i < loops_count(eng->loops); i++)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/list.h"
 #include "engine/limits.h"
 #include "loop/loop.h"
@@ -129,6 +130,7 @@ struct lu_loop {
 struct lu {
 	struct engine *eng;
 	struct list link; /* in the engine */
+	struct hash_str_node name_node; /* there too */
 	char name[256]; /* of the storage object */
 	char kind[32]; /* of its backstore: "fileio", "ramdisk" … as configfs calls it */
 	struct backstore *bs; /* owned; NULL while pending */
