@@ -83,6 +83,7 @@ const struct cli_command tree_commands[] = {
 		.args = { { "path", ARG_POSITION, false, "the link" } } },
 	{ "dump", NULL, "print a part of the tree as JSON", "dump", show_json,
 		.args = { { "path", ARG_OPTIONAL, false, "the directory; else the root" },
-			{ "depth", ARG_OPTION, true, "levels below it; else all" } } },
+			{ "depth", ARG_OPTION, true, "levels below it; else all" },
+			{ "stats", ARG_FLAG, false, "counters too" } } },
 	{ NULL },
 };

@@ -177,14 +177,14 @@ static int method_ls(void *arg, struct control_call *call)
 	return 0;
 }
 
-static json_t *dump_node(struct tree *t, struct node *n, int64_t depth)
+static json_t *dump_node(struct tree *t, struct node *n, int64_t depth, bool stats)
 {
 	json_t *out = json_object(), *part = json_object();
 	const struct attr *a;
 	struct node_link l;
 
 	attr_for_each (a, node_type(n)->attrs) {
-		if (a->get)
+		if (a->get && (stats || !(a->flags & ATTR_STAT)))
 			json_object_set_new(part, a->name, attr_value(t, n, a));
 	}
 	json_object_set_new(out, "attrs", part);
@@ -194,8 +194,8 @@ static json_t *dump_node(struct tree *t, struct node *n, int64_t depth)
 	json_object_set_new(out, "links", part);
 	part = json_object();
 	for (struct node *c = node_first_child(n); c; c = node_next_child(n, c))
-		json_object_set_new(
-			part, node_name(c), depth ? dump_node(t, c, depth - 1) : json_null());
+		json_object_set_new(part, node_name(c),
+			depth ? dump_node(t, c, depth - 1, stats) : json_null());
 	json_object_set_new(out, "dirs", part);
 	return out;
 }
@@ -212,7 +212,8 @@ static int method_dump(void *arg, struct control_call *call)
 	if (depth < 0 || depth > CONTROL_JSON_DEPTH_MAX)
 		return call_fail(call, -EINVAL, "depth %lld: must be from 0 to %d",
 			(long long)depth, CONTROL_JSON_DEPTH_MAX);
-	call->result = dump_node(control_tree(call->control), n, depth);
+	call->result =
+		dump_node(control_tree(call->control), n, depth, call_bool(call, "stats", false));
 	return 0;
 }
 
@@ -321,7 +322,8 @@ const struct control_method control_tree_methods[] = {
 		.doc = "A directory and all below it, as nested objects.",
 		.fn = method_dump,
 		.params = { { "path", PARAM_STRING, false, "a directory; absent: the root" },
-			{ "depth", PARAM_INTEGER, false, "levels below it; absent: all" } } },
+			{ "depth", PARAM_INTEGER, false, "levels below it; absent: all" },
+			{ "stats", PARAM_BOOL, false, "counters too" } } },
 	{ .name = "get",
 		.doc = "The value of an attribute.",
 		.fn = method_get,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* demo.c: --demo: two disks without any configuration, and what to do with them. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/daemon.h"
 #include "daemon/url.h"
@@ -34,13 +35,35 @@ int daemon_demo_options(struct daemon *d, struct options *o, struct errmsg *err)
 	return 0;
 }
 
+/* The command: where it was built beside this daemon, else the one in $PATH. */
+static void find_ulio(char *buf, size_t cap)
+{
+	char exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char *slash;
+
+	exe[n > 0 ? n : 0] = '\0';
+	slash = strrchr(exe, '/');
+	if (slash)
+		*slash = '\0';
+	slash = strrchr(exe, '/');
+	if (slash)
+		*slash = '\0';
+	snprintf(buf, cap, "%s/cli/ulio", exe);
+	if (access(buf, X_OK))
+		snprintf(buf, cap, "ulio");
+}
+
 void daemon_demo_print(struct daemon *d)
 {
 	const struct options *o = d->o;
 	struct strbuf url0, url1, portal;
-	char buf[256];
+	char buf[256], ulio[PATH_MAX + 16];
+	const char *option = o->control ? " --control " : "",
+		   *path = o->control ? d->control_path : "";
 	const char *target = daemon_target_name(o, buf, sizeof(buf));
 
+	find_ulio(ulio, sizeof(ulio));
 	strbuf_init(&url0);
 	strbuf_init(&url1);
 	strbuf_init(&portal);
@@ -62,9 +85,9 @@ void daemon_demo_print(struct daemon *d)
 	       "  iscsi-ls -s iscsi://%s\n"
 	       "  iscsi-inq %s\n\n"
 	       "From another terminal, what is served and who is connected:\n"
-	       "  ulio status\n  ulio sessions\n\n",
+	       "  %s%s%s status\n  %s%s%s sessions\n\n",
 		target, url0.s, d->state, url1.s, portal.s, target, portal.s, target, portal.s,
-		url0.s, url0.s, portal.s, url0.s);
+		url0.s, url0.s, portal.s, url0.s, ulio, option, path, ulio, option, path);
 	fflush(stdout);
 	strbuf_done(&url0);
 	strbuf_done(&url1);
