@@ -219,5 +219,33 @@ def test_tidy_reads_compile_commands(tmp_path, monkeypatch):
         "src/a.c": (str(tmp_path / "b"), ["clang", "-I..", "-c", "../src/a.c"])}
 
 
+def test_gendocs_is_up_to_date():
+    """docs/scsi-support.md is what the tables say."""
+    root = os.path.dirname(TOOLS)
+    gendocs = load("gendocs")
+    with open(os.path.join(root, gendocs.OUTPUT), encoding="utf-8") as f:
+        assert f.read() == gendocs.scsi_support(root), "run tools/gendocs.py"
+
+
+def test_gendocs_follows_the_tables(tmp_path):
+    """A row more is a line more, and --check sees that the file is old."""
+    gendocs = load("gendocs")
+    for path in ("src/scsi/opcodes.h", "src/scsi/vpd.h", "src/scsi/modepage.tbl.h", "src/engine/optable.h",
+                 "src/engine/optable.c", "src/engine/optable.tbl.h", "src/engine/tmf.c", "src/engine/spc/inquiry.c"):
+        with open(os.path.join(os.path.dirname(TOOLS), path), encoding="utf-8") as f:
+            write(tmp_path, {path: f.read()})
+    os.makedirs(tmp_path / "docs")
+    command = [os.path.join(TOOLS, "gendocs.py"), "--root", str(tmp_path)]
+    assert subprocess.run([*command, "--check"], capture_output=True, check=False).returncode == 1
+    subprocess.run(command, check=True)
+    assert subprocess.run([*command, "--check"], capture_output=True, check=False).returncode == 0
+    with open(tmp_path / "src/engine/optable.tbl.h", "a", encoding="utf-8") as f:
+        f.write('OP("READ(32), a", OP_VARIABLE_LENGTH_CDB, SA_READ_32, 32,\n\tsbc_read, (READS | RULE_HOQ) '
+                "& ~RULE_MEDIUM, 7, op_has_caw, U(0 /* , ) */, 1))\n")
+    assert subprocess.run([*command, "--check"], capture_output=True, check=False).returncode == 1
+    assert gendocs.rows('R("a, (b", f(1, 2),\n\t/* x, */ 3)\n', "R") == [['"a, (b"', "f(1, 2)", "3"]]
+    assert '| 7Fh/09h | READ(32), a | 32 | `emulate_caw` | head | 7 |' in gendocs.commands(str(tmp_path))
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))
