@@ -132,6 +132,8 @@ static void login_take(struct gen_sess *s, struct text *t)
 	while (text_next(&p, t->s + t->bytes, &key, &value)) {
 		uint32_t n = (uint32_t)strtoul(value, NULL, 0);
 
+		if (!strcmp(value, "Irrelevant")) /* RFC 7143 6.2: decided by other keys */
+			continue;
 		if (!strcmp(key, "MaxRecvDataSegmentLength"))
 			s->p.peer_mrdsl = n;
 		else if (!strcmp(key, "FirstBurstLength"))
