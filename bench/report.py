@@ -100,34 +100,56 @@ def verdict(table):
                   "bare moves %.1f Gbit/s at 256 KiB (at least %.0f)" % (gbit, BARE_GBIT)]
 
 
-def goal_value(table, load, key, how):
-    """What a goal compares with its limit, or None if the run cannot tell."""
-    own, words = table.get(load, {}).get("uliod", {}), how.split()
-    if len(words) == 1 or own.get(key) is None:
-        return own.get(key)
-    cells, peer = (table[words[1]], "uliod") if words[1] in table else (table[load], words[1])
-    other = cells.get(peer, {})
-    if words[0] == "-":
-        return None if other.get(key) is None else own[key] - other[key]
-    return ratio(own, other, key)
+def goal_sides(table, load, how):
+    """The two cells that a goal compares; the second is None for a plain limit."""
+    own, words = table.get(load, {}).get("uliod"), how.split()
+    if len(words) == 1:
+        return own, None
+    if words[1] in table:
+        return own, table[words[1]].get("uliod")
+    return own, table.get(load, {}).get(words[1])
 
 
-def goals(table):
-    """Each goal that the run can tell: kind, load, key, how, limit, value, whether it is met."""
+def compared(own, other, how):
+    words = how.split()
+    if len(words) == 1:
+        return own
+    return own - other if words[0] == "-" else own / other
+
+
+def extremes(own, other, key, how):
+    """The smallest and the largest value that any samples of both sides give."""
+    pick = [[s[key] for s in side if key in s] for side in (own, other) if side]
+    if len(pick) == 1:
+        return min(pick[0]), max(pick[0])
+    return (compared(min(pick[0]), max(pick[1]), how), compared(max(pick[0]), min(pick[1]), how))
+
+
+def goals(table, samples):
+    """Each goal that the run can tell: kind, load, key, how, limit, value, and whether it is met:
+    "yes" or "no" by the medians; where others used the CPUs only if all samples agree, else
+    "noise"."""
     told = []
     for kind, load, key, how, limit in GOALS:
-        value = goal_value(table, load, key, how)
-        if value is not None:
-            met = value >= limit if how.endswith(">=") else value <= limit
-            told.append((kind, load, key, how, limit, value, met))
+        own, other = goal_sides(table, load, how)
+        if not own or own.get(key) is None:
+            continue
+        if len(how.split()) > 1 and not (other and other.get(key)):
+            continue
+        value = compared(own[key], other[key] if other else None, how)
+        verdicts = [value >= limit if how.endswith(">=") else value <= limit]
+        if max(own.get("others", 0), (other or {}).get("others", 0)) > NOISE:
+            for v in extremes(*goal_sides(samples, load, how), key, how):
+                verdicts.append(v >= limit if how.endswith(">=") else v <= limit)
+        word = "yes" if all(verdicts) else "noise" if any(verdicts) else "NO"
+        told.append((kind, load, key, how, limit, value, word))
     return told
 
 
-def print_goals(table):
+def print_goals(table, samples):
     rows = [["goal", "load", "what", "limit", "measured", "met"]]
-    for kind, load, key, how, limit, value, met in goals(table):
-        rows.append([kind, load, "%s %s" % (key, how), "%g" % limit, "%.3f" % value,
-                     "yes" if met else "NO"])
+    for kind, load, key, how, limit, value, word in goals(table, samples):
+        rows.append([kind, load, "%s %s" % (key, how), "%g" % limit, "%.3f" % value, word])
     if len(rows) > 1:
         print("\n" + lay_out(rows))
 
@@ -182,14 +204,14 @@ def print_memory(memory):
 
 def print_result(result):
     print_tables(result["medians"], result["peers"])
-    print_goals(result["medians"])
+    print_goals(result["medians"], result["samples"])
     print_memory(result["memory"])
     worst = max((c.get("others", 0) for cells in result["medians"].values()
                  for c in cells.values()), default=0)
     if worst > NOISE:
-        print("\nNoise: other processes took up to %.0f %% of the CPU time while a load ran; "
-              "IOPS, rates and latencies suffer from that, CPU per command much less." %
-              (worst * 100))
+        print("\nNoise: other processes took up to %.0f %% of the CPU time while a load ran. Rates and "
+              "latencies suffer from that, and CPU per command too, because commands then come in "
+              "other batches." % (worst * 100))
     print()
     void = result["void"]
     print({True: "VOID", False: "The run counts", None: "Whether the run counts is"}[void] +
