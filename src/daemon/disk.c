@@ -55,7 +55,7 @@ const char *disk_uuid_of(char buf[DISK_UUID_CHARS], const char *text)
 struct plan {
 	const char *hba;
 	struct strbuf control, settings, udev_path;
-	bool buffered, readonly;
+	bool buffered, readonly, removable;
 };
 
 /* Value of "key=" at the word p of length n, NULL if it is another. */
@@ -98,6 +98,8 @@ static int plan_words(struct plan *pl, const char *spec, const char *words, cons
 			pl->buffered = false;
 		else if ((v = value_of(p, n, "readonly")) && !strncmp(v, "yes", 3))
 			pl->readonly = true;
+		else if ((v = value_of(p, n, "removable")))
+			pl->removable = !strncmp(v, "yes", 3);
 		else if (!value_of(p, n, "sync") && !value_of(p, n, "readonly") && n)
 			strbuf_printf(
 				&pl->settings, "%s%.*s", pl->settings.len ? "," : "", (int)n, p);
@@ -219,6 +221,10 @@ static int fill(struct tree *t, struct node *disk, const struct plan *pl, const 
 		r = tree_set(t, disk, "settings", pl->settings.s, err);
 	if (!r && pl->udev_path.len)
 		r = tree_set(t, disk, "udev_path", pl->udev_path.s, err);
+	if (!r && pl->readonly)
+		r = tree_set(t, disk, "read_only", "1", err);
+	if (!r && pl->removable)
+		r = tree_set(t, disk, "removable", "1", err);
 	if (!r)
 		r = tree_set(t, disk, "enable", "1", err);
 	if (!r)
