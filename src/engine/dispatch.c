@@ -67,7 +67,6 @@ static bool check_attribute(struct cmd *cmd, const struct lu_conf *conf)
 
 static const enum sense_name not_ready[] = {
 	[LU_PENDING] = SENSE_BECOMING_READY,
-	[LU_STOPPED] = SENSE_INITIALIZING_COMMAND_REQUIRED,
 	[LU_NO_MEDIUM] = SENSE_MEDIUM_NOT_PRESENT,
 	[LU_FAILED] = SENSE_LU_FAILURE,
 };

@@ -29,7 +29,6 @@ struct nexus;
 enum lu_readiness {
 	LU_READY,
 	LU_PENDING, /* its disk is not there yet: 04/01 BECOMING READY */
-	LU_STOPPED, /* START STOP UNIT, START=0: 04/02 INITIALIZING COMMAND REQUIRED */
 	LU_NO_MEDIUM, /* ejected: 3A/00 */
 	LU_FAILED, /* its disk has gone: 3E/01 */
 };

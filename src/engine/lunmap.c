@@ -50,8 +50,7 @@ static void itl_free(struct itl *itl)
 	pthread_mutex_unlock(&itl->lu->lock);
 	/* SPC-2 5.5.1: a reservation ends with its nexus. */
 	reserve6_release(itl->lu, itl->nexus);
-	if (itl->prevents_removal)
-		atomic_fetch_sub(&itl->lu->prevent_count, 1);
+	itl_prevent_removal(itl, false);
 	pthread_mutex_destroy(&itl->lock);
 	free(itl);
 }

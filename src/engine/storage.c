@@ -112,7 +112,6 @@ static int get_readiness(const struct attr *a, void *obj, struct strbuf *out)
 	static const char *const words[] = {
 		[LU_READY] = "ready",
 		[LU_PENDING] = "pending",
-		[LU_STOPPED] = "stopped",
 		[LU_NO_MEDIUM] = "no medium",
 		[LU_FAILED] = "failed",
 	};
@@ -165,7 +164,7 @@ static const struct attr storage_attrs[] = {
 	{ .name = "state",
 		.get = get_readiness,
 		.flags = ATTR_STAT,
-		.doc = "ready, pending (its disk is not there yet), stopped, no medium or "
+		.doc = "ready, pending (its disk is not there yet), no medium or "
 		       "failed." },
 	ATTR_END,
 };

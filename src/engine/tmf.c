@@ -109,6 +109,7 @@ static void next_lu(struct tmf_work *w);
 static void reset_lu(struct lu *lu, struct loop *loop)
 {
 	reserve6_reset(lu);
+	itl_allow_removal_all(lu);
 	lu_loop(lu, loop)->resets++;
 	ua_add_all(lu, SENSE_BUS_DEVICE_RESET, NULL);
 }

@@ -57,3 +57,24 @@ void ua_add_all(struct lu *lu, enum sense_name ua, const struct nexus *except)
 			ua_add(itl, ua);
 	pthread_mutex_unlock(&lu->lock);
 }
+
+void itl_prevent_removal(struct itl *itl, bool prevent)
+{
+	pthread_mutex_lock(&itl->lock);
+	if (prevent && !itl->prevents_removal)
+		atomic_fetch_add(&itl->lu->prevent_count, 1);
+	else if (!prevent && itl->prevents_removal)
+		atomic_fetch_sub(&itl->lu->prevent_count, 1);
+	itl->prevents_removal = prevent;
+	pthread_mutex_unlock(&itl->lock);
+}
+
+void itl_allow_removal_all(struct lu *lu)
+{
+	struct itl *itl;
+
+	pthread_mutex_lock(&lu->lock);
+	list_for_each (itl, &lu->itls, struct itl, lu_link)
+		itl_prevent_removal(itl, false);
+	pthread_mutex_unlock(&lu->lock);
+}

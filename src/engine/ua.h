@@ -37,6 +37,10 @@ bool ua_take(struct itl *itl, enum sense_name *ret);
 /* For every nexus of lu but except (may be NULL). Any thread. */
 void ua_add_all(struct lu *lu, enum sense_name ua, const struct nexus *except);
 
+/* PREVENT ALLOW MEDIUM REMOVAL of one nexus; of all, none any more (a reset). Any thread. */
+void itl_prevent_removal(struct itl *itl, bool prevent);
+void itl_allow_removal_all(struct lu *lu);
+
 static inline bool ua_pending(const struct itl *itl)
 {
 	return atomic_load_explicit(&itl->nua, memory_order_acquire) != 0;

@@ -84,14 +84,15 @@ void sbc_read_capacity16(struct cmd *cmd)
 #define LOEJ            0x02
 #define START           0x01
 
-/* What the LU is to be after a START STOP UNIT with these bits. */
+/*
+ * What the LU is to be after a START STOP UNIT with these bits. Without LOEJ nothing changes: there is
+ * no motor to stop, and one initiator must not take a shared unit away from the others.
+ */
 static enum lu_readiness wanted(uint8_t bits, enum lu_readiness now)
 {
 	if (bits & LOEJ)
 		return bits & START ? LU_READY : LU_NO_MEDIUM;
-	if (now == LU_NO_MEDIUM)
-		return now; /* there is nothing to start or stop */
-	return bits & START ? LU_READY : LU_STOPPED;
+	return now;
 }
 
 static void take_readiness(struct lu_conf *conf, void *arg)
@@ -142,20 +143,19 @@ void sbc_start_stop(struct cmd *cmd)
 	const struct lu_conf *c = cmd_conf(cmd);
 	uint8_t bits = cmd->cdb[4];
 
-	/* Power conditions are not there: VPD page 8Ah is not either. */
+	/*
+	 * A power condition leaves START and LOEJ without meaning. Which one is asked for does not
+	 * matter to a unit without a motor: it is always active, and says so to nobody.
+	 */
 	if (bits & POWER_CONDITION) {
-		cmd_fail_cdb(cmd, 4, 7);
-		return;
-	}
-	if (cmd->cdb[3] & 0x0f) {
-		cmd_fail_cdb(cmd, 3, 3);
+		cmd_good(cmd);
 		return;
 	}
 	if (bits & LOEJ && !c->a.removable) {
 		cmd_fail_cdb(cmd, 4, 1);
 		return;
 	}
-	if (bits & LOEJ && !(bits & START) && atomic_load(&cmd->lu->prevent_count)) {
+	if (bits & LOEJ && atomic_load(&cmd->lu->prevent_count)) {
 		cmd_fail(cmd, SENSE_MEDIUM_REMOVAL_PREVENTED);
 		return;
 	}
@@ -173,20 +173,11 @@ void sbc_start_stop(struct cmd *cmd)
 
 void sbc_prevent_allow(struct cmd *cmd)
 {
-	bool prevent = cmd->cdb[4] & 0x01;
-	struct itl *itl = cmd->itl;
-
 	/* 10b and 11b were for media changers and are obsolete. */
 	if (cmd->cdb[4] & 0x02) {
 		cmd_fail_cdb(cmd, 4, 1);
 		return;
 	}
-	pthread_mutex_lock(&itl->lock);
-	if (prevent && !itl->prevents_removal)
-		atomic_fetch_add(&cmd->lu->prevent_count, 1);
-	else if (!prevent && itl->prevents_removal)
-		atomic_fetch_sub(&cmd->lu->prevent_count, 1);
-	itl->prevents_removal = prevent;
-	pthread_mutex_unlock(&itl->lock);
+	itl_prevent_removal(cmd->itl, cmd->cdb[4] & 0x01);
 	cmd_good(cmd);
 }

@@ -28,8 +28,6 @@ static struct sense present_sense(struct cmd *cmd)
 	switch (cmd_conf(cmd)->readiness) {
 	case LU_PENDING:
 		return sense_plain(SENSE_BECOMING_READY);
-	case LU_STOPPED:
-		return sense_plain(SENSE_INITIALIZING_COMMAND_REQUIRED);
 	case LU_NO_MEDIUM:
 		return sense_plain(SENSE_MEDIUM_NOT_PRESENT);
 	case LU_FAILED:
