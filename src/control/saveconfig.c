@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * saveconfig.c: loading and saving. A generation is a file of its own in a ring of
- * SAVECONFIG_GENERATIONS: one line of JSON (number, checksums), then extras and configuration as
- * JSON. The checksum of the saveconfig.json that it stands for tells whether others have changed
+ * SAVECONFIG_GENERATIONS: a line of JSON (number, checksums), one with the extras, one with the
+ * configuration. The checksum of the saveconfig.json that it stands for tells whether others have changed
  * that since.
  */
 #include "control/saveconfig.h"
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -185,56 +186,73 @@ static int newest_below(const struct saveconfig *s, uint64_t below)
 	return best;
 }
 
-/* Read a generation whole. NULL if it is damaged. */
-static json_t *read_slot(struct saveconfig *s, int i)
+/*
+ * Read a generation: its extras, and its configuration too if ret_config is not NULL. False: it is
+ * damaged.
+ */
+static bool read_slot(struct saveconfig *s, int i, json_t **ret_extras, json_t **ret_config)
 {
 	struct strbuf path;
 	struct slot slot;
-	size_t n = 0, head;
+	size_t n = 0, head = 0, line;
 	char *text = NULL;
-	json_t *j = NULL;
+	json_t *extras = NULL, *config = NULL;
+	bool good;
 
 	strbuf_init(&path);
 	slot_path(s, (unsigned)i, &path);
-	if (!loops_read_file(s->loops, path.s, SAVECONFIG_BYTES_MAX, &text, &n)) {
+	if (!loops_read_file(s->loops, path.s, SAVECONFIG_BYTES_MAX, &text, &n))
 		head = parse_header(text, &slot);
-		if (head && crc32c(text + head, n - head) == slot.body_crc)
-			j = json_loadb(text + head, n - head, 0, NULL);
+	good = head && crc32c(text + head, n - head) == slot.body_crc;
+	line = good ? strcspn(text + head, "\n") : 0;
+	if (good)
+		extras = json_loadb(text + head, line, 0, NULL);
+	good = json_is_object(extras) && head + line < n;
+	if (good && ret_config) {
+		config = json_loads(text + head + line + 1, 0, NULL);
+		good = json_is_object(config);
 	}
-	if (!json_is_object(json_object_get(j, "saveconfig"))) {
-		json_decref(j);
-		j = NULL;
+	if (good) {
+		*ret_extras = json_incref(extras);
+		if (ret_config)
+			*ret_config = json_incref(config);
 	}
+	json_decref(extras);
+	json_decref(config);
+	if (text)
+		explicit_bzero(text, n);
 	free(text);
 	strbuf_done(&path);
-	return j;
+	return good;
 }
 
 static int write_slot(struct saveconfig *s, const json_t *config, const json_t *extras,
 	const char *file_text, size_t file_bytes)
 {
 	unsigned i = (unsigned)(s->generation % SAVECONFIG_GENERATIONS);
-	json_t *body = json_pack("{s:O, s:O}", "extras", extras, "saveconfig", config);
-	char *body_text = body ? json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	char *extras_text = json_dumps(extras, JSON_COMPACT | JSON_SORT_KEYS);
+	char *config_text = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
 	struct slot slot = { true, s->generation + 1, clock_wall_ns() / NS_PER_S,
 		crc32c(file_text, file_bytes), file_bytes, 0 };
-	struct strbuf path, text;
+	struct strbuf path, body, text;
 	int r = -ENOMEM;
 
 	strbuf_init(&path);
+	strbuf_init(&body);
 	strbuf_init(&text);
-	if (body_text) {
-		slot.body_crc = crc32c(body_text, strlen(body_text));
+	if (extras_text && config_text) {
+		strbuf_printf(&body, "%s\n%s", extras_text, config_text);
+		slot.body_crc = crc32c(body.s, body.len);
 		strbuf_printf(&text,
 			"{\"format\":%d,\"generation\":%" PRIu64 ",\"saved\":%" PRIu64
 			",\"file_crc32c\":%" PRIu32 ",\"file_bytes\":%" PRIu64
 			",\"body_crc32c\":%" PRIu32 "}\n",
 			SLOT_FORMAT, slot.generation, slot.saved_s, slot.file_crc, slot.file_bytes,
 			slot.body_crc);
-		strbuf_puts(&text, body_text);
+		strbuf_write(&text, body.s, body.len);
 		slot_path(s, i, &path);
 	}
-	if (body_text && !text.failed && !path.failed) {
+	if (text.len && !body.failed && !text.failed && !path.failed) {
 		loops_mkdir(s->loops, s->dir, 0700);
 		loops_fsync_dir_of(s->loops, s->dir);
 		r = loops_write_file(s->loops, path.s, text.s, text.len, 0600);
@@ -243,10 +261,11 @@ static int write_slot(struct saveconfig *s, const json_t *config, const json_t *
 		s->slots[i] = slot;
 		s->generation++;
 	}
-	free(body_text);
-	json_decref(body);
+	free(extras_text);
+	free(config_text);
 	strbuf_done(&path);
-	strbuf_done(&text);
+	savedump_forget(&body);
+	savedump_forget(&text);
 	return r;
 }
 
@@ -265,31 +284,32 @@ static json_t *parse_good(const char *text, size_t n, struct problems *p)
 	return NULL;
 }
 
-/* The newest generation that is good, with its number put into source. */
-static json_t *fall_back(struct saveconfig *s, struct problems *p)
+/* The newest generation that is good, with its number put into source. False: there is none. */
+static bool fall_back(
+	struct saveconfig *s, struct problems *p, json_t **ret_extras, json_t **ret_config)
 {
 	uint64_t below = UINT64_MAX;
 	int i;
 
 	while ((i = newest_below(s, below)) >= 0) {
-		json_t *j = read_slot(s, i);
 		struct problems own;
 
 		below = s->slots[i].generation;
-		if (!j)
+		if (!read_slot(s, i, ret_extras, ret_config))
 			continue;
 		problems_init(&own);
-		saveschema_check(json_object_get(j, "saveconfig"), &own);
+		saveschema_check(*ret_config, &own);
 		if (!own.counts[PROBLEM_ERROR]) {
 			problems_done(p);
 			*p = own;
 			slot_name(&s->slots[i], s->source, sizeof(s->source));
-			return j;
+			return true;
 		}
 		problems_done(&own);
-		json_decref(j);
+		json_decref(*ret_extras);
+		json_decref(*ret_config);
 	}
-	return NULL;
+	return false;
 }
 
 static void say_fall_back(struct saveconfig *s, const struct problems *why, int error)
@@ -306,7 +326,7 @@ static void say_fall_back(struct saveconfig *s, const struct problems *why, int 
 static json_t *extras_of(struct saveconfig *s, uint32_t crc, uint64_t bytes)
 {
 	int i = find_slot(s, crc, bytes);
-	json_t *j, *extras;
+	json_t *extras = NULL;
 
 	if (i < 0) {
 		i = newest_below(s, UINT64_MAX);
@@ -317,9 +337,8 @@ static json_t *extras_of(struct saveconfig *s, uint32_t crc, uint64_t bytes)
 				"and taken",
 				s->file);
 	}
-	j = i >= 0 ? read_slot(s, i) : NULL;
-	extras = json_incref(json_object_get(j, "extras"));
-	json_decref(j);
+	if (i >= 0)
+		read_slot(s, i, &extras, NULL);
 	return extras;
 }
 
@@ -329,7 +348,7 @@ static int choose(struct saveconfig *s, struct problems *p, json_t **ret_config,
 {
 	char *text = NULL;
 	size_t n = 0;
-	json_t *config = NULL, *extras = NULL, *slot;
+	json_t *config = NULL, *extras = NULL;
 	int r = loops_read_file(s->loops, s->file, SAVECONFIG_BYTES_MAX, &text, &n);
 
 	scan_slots(s);
@@ -344,11 +363,7 @@ static int choose(struct saveconfig *s, struct problems *p, json_t **ret_config,
 		snprintf(s->source, sizeof(s->source), "file");
 	} else if (s->generation) {
 		say_fall_back(s, p, r);
-		slot = fall_back(s, p);
-		config = json_incref(json_object_get(slot, "saveconfig"));
-		extras = json_incref(json_object_get(slot, "extras"));
-		json_decref(slot);
-		if (config)
+		if (fall_back(s, p, &extras, &config))
 			log_msg(LOG_LEVEL_ERROR, "config",
 				"%s: in force: %s; mend or remove the file, "
 				"or save to replace it",
@@ -388,6 +403,7 @@ int saveconfig_load(
 	s->lost = p->counts[PROBLEM_SKIPPED];
 	json_decref(config);
 	json_decref(extras);
+	malloc_trim(0); /* JSON takes many times what is made of it */
 	return r ? errmsg_set(err, r, "%s: %s", s->file, err_text(r)) : 0;
 }
 
@@ -498,6 +514,7 @@ int saveconfig_save(struct saveconfig *s, bool force, struct errmsg *err)
 	free(text);
 	json_decref(config);
 	json_decref(extras);
+	malloc_trim(0);
 	return r ? errmsg_set(err, r, "%s: cannot be written: %s", s->file, err_text(r)) : 0;
 }
 
