@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sim_peer.c: the initiator of the simulator's tests. */
+#include "fabric/iscsi/sim_peer.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "base/crc32c.h"
+
+/* ---- the target ----------------------------------------------------------------------------- */
+
+void sim_target_init(struct sim_target *t, uint64_t seed, const char *spec, uint32_t recv)
+{
+	struct port_lun *pl;
+	struct errmsg err;
+
+	errmsg_init(&err);
+	memset(t, 0, sizeof(*t));
+	rig_init(&t->rig, LOOP_SIM, 2, seed);
+	t->lu = rig_add(&t->rig, 0, spec);
+	assert_int_equal(entity_new(t->rig.eng, &t->entity), 0);
+	if (target_new(t->entity, SIM_TARGET, &t->target, &err) ||
+		tpg_new(t->target, 1, &t->tpg, &err) || port_lun_add(t->tpg->port, 0, &pl, &err) ||
+		port_lun_link(pl, t->lu, "link", &err))
+		fail_msg("%s", err.text);
+	t->tpg->attribs.authentication = 0;
+	t->tpg->port->generate_node_acls = 1;
+	t->tpg->port->demo_mode_write_protect = 0;
+	t->tpg->keys.auth_method = AUTH_METHOD_CHAP | AUTH_METHOD_NONE;
+	t->tpg->keys.initial_r2t = false;
+	t->tpg->keys.immediate_data = true;
+	t->tpg->keys.max_outstanding_r2t = 8;
+	t->tpg->keys.max_recv_data_segment_length = recv;
+	if (portal_new(t->tpg, "127.0.0.1:3260", &t->portal, &err) ||
+		tpg_enable(t->tpg, true, &err))
+		fail_msg("%s", err.text);
+	for (unsigned i = 0; i < DISK_BLOCKS; i++)
+		t->model.n[i] = 1;
+}
+
+void sim_target_done(struct sim_target *t)
+{
+	struct port_lun *pl;
+	struct errmsg err;
+
+	errmsg_init(&err);
+	if (entity_stop(t->entity, RIG_WAIT_NS))
+		fail_msg("connections do not end");
+	pl = port_lun_find(t->tpg->port, 0);
+	if (tpg_enable(t->tpg, false, &err) || portal_free(t->portal, &err) ||
+		port_lun_unlink(pl, &err) || port_lun_remove(pl, &err) || tpg_free(t->tpg, &err) ||
+		target_free(t->target, &err))
+		fail_msg("%s", err.text);
+	entity_free(t->entity);
+	rig_remove(&t->rig, 0);
+	rig_done(&t->rig);
+}
+
+/* ---- the model ------------------------------------------------------------------------------ */
+
+static void block_fill(uint8_t *p, uint32_t lba, uint32_t gen)
+{
+	for (unsigned i = 0; i < 512; i += 4)
+		put_be32(p + i, gen ? gen << 10 ^ lba : 0);
+}
+
+/* A write begins: from now on the block may hold it. */
+static void model_may(struct model *m, uint32_t lba, uint32_t gen)
+{
+	/* Old ones are forgotten only when they are known to be gone. */
+	assert_true(m->n[lba] < MAYBE_MAX);
+	m->maybe[lba][m->n[lba]++] = gen;
+}
+
+static void model_is(struct model *m, uint32_t lba, uint32_t gen)
+{
+	m->maybe[lba][0] = gen;
+	m->n[lba] = 1;
+}
+
+/* What was read must be one of those, all of one, and from now on it is. */
+static void model_check(struct model *m, uint32_t lba, const uint8_t *p)
+{
+	uint8_t want[512];
+
+	for (unsigned i = 0; i < m->n[lba]; i++) {
+		block_fill(want, lba, m->maybe[lba][i]);
+		if (memcmp(want, p, 512))
+			continue;
+		model_is(m, lba, m->maybe[lba][i]);
+		return;
+	}
+	fail_msg("block %u holds %08x, which none of its %u writes may have left", lba, get_be32(p),
+		m->n[lba]);
+}
+
+/* ---- PDUs out ------------------------------------------------------------------------------- */
+
+void peer_send(struct peer *peer, const void *data, size_t n)
+{
+	/* A target that has closed meanwhile is found when reading. */
+	(void)sim_send(peer->t->rig.k.loops, peer->fd, data, n);
+}
+
+static void send_pdu(struct peer *peer, void *bhs, const void *data, uint32_t n)
+{
+	static uint8_t buf[BHS_BYTES + 8 + TASK_BLOCKS * 512 + 8];
+	uint32_t pad = pad_bytes(n);
+	size_t at = BHS_BYTES;
+
+	((struct bhs *)bhs)->data_segment_length = be24_put(n);
+	memcpy(buf, bhs, BHS_BYTES);
+	if (peer->digests && peer->p.header_digest) {
+		crc32c_put(buf + at, crc32c(buf, BHS_BYTES));
+		at += DIGEST_BYTES;
+	}
+	if (n) {
+		memcpy(buf + at, data, n);
+		memset(buf + at + n, 0, pad);
+		if (peer->digests && peer->p.data_digest) {
+			crc32c_put(buf + at + n + pad, crc32c(buf + at, n + pad));
+			at += DIGEST_BYTES;
+		}
+		at += n + pad;
+	}
+	peer_send(peer, buf, at);
+}
+
+static uint32_t some(struct peer *peer, uint32_t most)
+{
+	return 1 + (uint32_t)sim_random(peer->t->rig.k.loops, most);
+}
+
+/* Data-Out of [off, off + len), in PDUs of at most what the target declared. */
+static void send_data(
+	struct peer *peer, struct peer_task *k, uint32_t ttt, uint32_t off, uint32_t len)
+{
+	uint32_t most = peer->t->tpg->keys.max_recv_data_segment_length, sn = 0;
+
+	while (len) {
+		uint32_t n = sim_random(peer->t->rig.k.loops, 2) ? most : some(peer, most);
+		struct bhs_data_out d = { .opcode = ISCSI_OP_DATA_OUT };
+
+		if (n >= len) {
+			n = len;
+			d.flags = ISCSI_FINAL;
+		}
+		d.initiator_task_tag = be32_put(k->itt);
+		d.target_transfer_tag = be32_put(ttt);
+		d.expstatsn = be32_put(peer->statsn);
+		d.datasn = be32_put(sn++);
+		d.buffer_offset = be32_put(off);
+		send_pdu(peer, &d, k->data + off, n);
+		off += n;
+		len -= n;
+	}
+	k->sent = off;
+}
+
+static struct peer_task *free_task(struct peer *peer, uint32_t lba, uint32_t n)
+{
+	struct peer_task *k = NULL;
+
+	for (unsigned i = 0; i < PEER_TASKS; i++) {
+		struct peer_task *o = &peer->tasks[i];
+
+		if (!o->active)
+			k = o;
+		else if (lba < o->lba + o->n && o->lba < lba + n)
+			return NULL;
+	}
+	return k;
+}
+
+static void fill_task(struct peer *peer, struct peer_task *k)
+{
+	struct model *m = &peer->t->model;
+
+	k->gen = ++m->next;
+	for (uint32_t i = 0; i < k->n; i++) {
+		block_fill(k->data + i * 512, k->lba + i, k->gen);
+		model_may(m, k->lba + i, k->gen);
+	}
+}
+
+static bool room(const struct peer *peer, uint32_t lba, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (peer->t->model.n[lba + i] >= MAYBE_MAX)
+			return false;
+	return true;
+}
+
+bool peer_start(struct peer *peer, bool write, uint32_t lba, uint32_t n, uint8_t attr, bool fua)
+{
+	struct peer_task *k = free_task(peer, lba, n);
+	struct bhs_scsi_command c = { .opcode = ISCSI_OP_SCSI_COMMAND };
+	uint32_t bytes = n * 512, imm = 0, burst, seg;
+
+	if (!k || !peer->full_feature || (int32_t)(peer->max_cmdsn - peer->cmdsn) < 0 ||
+		(write && !room(peer, lba, n)))
+		return false;
+	*k = (struct peer_task){ .active = true, .write = write, .lba = lba, .n = n };
+	if (peer->itt == TAG_RESERVED)
+		peer->itt++;
+	k->itt = peer->itt++;
+	k->cmdsn = peer->cmdsn++;
+	peer->nactive++;
+	if (write)
+		fill_task(peer, k);
+	burst = bytes < peer->p.first_burst ? bytes : peer->p.first_burst;
+	seg = peer->t->tpg->keys.max_recv_data_segment_length;
+	if (write && peer->p.immediate)
+		imm = burst < seg ? burst : seg;
+	if (!write || peer->p.initial_r2t)
+		burst = imm;
+	c.flags = (uint8_t)((write ? CMD_WRITE : CMD_READ) | attr | (burst > imm ? 0 : CMD_FINAL));
+	c.initiator_task_tag = be32_put(k->itt);
+	c.expected_data_transfer_length = be32_put(bytes);
+	c.cmdsn = be32_put(k->cmdsn);
+	c.expstatsn = be32_put(peer->statsn);
+	c.cdb[0] = write ? OP_WRITE_16 : OP_READ_16;
+	c.cdb[1] = fua ? 0x08 : 0;
+	put_be64(c.cdb + 2, lba);
+	put_be32(c.cdb + 10, n);
+	send_pdu(peer, &c, k->data, imm);
+	k->sent = k->r2t_next = imm;
+	if (burst > imm)
+		send_data(peer, k, TAG_RESERVED, imm, burst - imm);
+	k->r2t_next = k->sent;
+	return true;
+}
+
+void peer_tmf(struct peer *peer, uint8_t function, uint32_t ref_itt, uint32_t ref_cmdsn)
+{
+	struct bhs_tmf_request q = { .opcode = ISCSI_OP_TASK_MANAGEMENT_REQUEST |
+					       ISCSI_OP_IMMEDIATE };
+
+	q.function = ISCSI_FINAL | function;
+	peer->tmf_itt = peer->itt++;
+	q.initiator_task_tag = be32_put(peer->tmf_itt);
+	q.referenced_task_tag = be32_put(ref_itt);
+	q.refcmdsn = be32_put(ref_cmdsn);
+	q.cmdsn = be32_put(peer->cmdsn);
+	q.expstatsn = be32_put(peer->statsn);
+	send_pdu(peer, &q, NULL, 0);
+}
+
+void peer_nop(struct peer *peer)
+{
+	struct bhs_nop_out q = { .opcode = ISCSI_OP_NOP_OUT | ISCSI_OP_IMMEDIATE,
+		.flags = ISCSI_FINAL };
+
+	q.initiator_task_tag = be32_put(peer->itt++);
+	q.target_transfer_tag = be32_put(TAG_RESERVED);
+	q.cmdsn = be32_put(peer->cmdsn);
+	q.expstatsn = be32_put(peer->statsn);
+	send_pdu(peer, &q, "ping", 4);
+}
+
+static void answer_ping(struct peer *peer, uint32_t ttt)
+{
+	struct bhs_nop_out q = { .opcode = ISCSI_OP_NOP_OUT | ISCSI_OP_IMMEDIATE,
+		.flags = ISCSI_FINAL };
+
+	q.initiator_task_tag = be32_put(TAG_RESERVED);
+	q.target_transfer_tag = be32_put(ttt);
+	q.cmdsn = be32_put(peer->cmdsn);
+	q.expstatsn = be32_put(peer->statsn);
+	send_pdu(peer, &q, NULL, 0);
+}
+
+/* ---- PDUs in -------------------------------------------------------------------------------- */
+
+static struct peer_task *task_of(struct peer *peer, uint32_t itt)
+{
+	for (unsigned i = 0; i < PEER_TASKS; i++)
+		if (peer->tasks[i].active && peer->tasks[i].itt == itt)
+			return &peer->tasks[i];
+	return NULL;
+}
+
+static void task_over(struct peer *peer, struct peer_task *k)
+{
+	k->active = false;
+	peer->nactive--;
+}
+
+static void answered(struct peer *peer, struct peer_task *k, uint8_t status)
+{
+	struct model *m = &peer->t->model;
+
+	peer->answered++;
+	if (status) {
+		peer->failed++;
+	} else {
+		peer->good++;
+		if (!k->write)
+			assert_int_equal(k->got, k->n * 512);
+		for (uint32_t i = 0; i < k->n; i++) {
+			if (k->write)
+				model_is(m, k->lba + i, k->gen);
+			else
+				model_check(m, k->lba + i, k->data + i * 512);
+		}
+	}
+	task_over(peer, k);
+}
+
+static void take_statsn(struct peer *peer, uint32_t statsn)
+{
+	assert_int_equal(statsn, peer->statsn);
+	peer->statsn++;
+}
+
+static void data_in(struct peer *peer, const struct bhs_data_in *d, const uint8_t *data, uint32_t n)
+{
+	struct peer_task *k = task_of(peer, be32_get(d->initiator_task_tag));
+
+	assert_non_null(k);
+	assert_false(k->write);
+	assert_int_equal(be32_get(d->buffer_offset), k->got);
+	assert_int_equal(be32_get(d->datasn), k->datasn++);
+	assert_true(n && n <= peer->p.recv && k->got + n <= k->n * 512);
+	memcpy(k->data + k->got, data, n);
+	k->got += n;
+	k->burst += n;
+	assert_true(k->burst <= peer->p.max_burst);
+	/* 11.7.1: F ends a sequence: at MaxBurstLength, and at the end of the data. */
+	assert_int_equal(!!(d->flags & DATA_IN_FINAL),
+		k->burst == peer->p.max_burst || k->got == k->n * 512);
+	if (d->flags & DATA_IN_FINAL)
+		k->burst = 0;
+	if (d->flags & DATA_IN_STATUS) {
+		assert_true(d->flags & DATA_IN_FINAL);
+		assert_int_equal(d->flags & (DATA_IN_OVERFLOW | DATA_IN_UNDERFLOW), 0);
+		take_statsn(peer, be32_get(d->statsn));
+		answered(peer, k, d->status);
+	}
+}
+
+static void response(struct peer *peer, const struct bhs_scsi_response *r)
+{
+	struct peer_task *k = task_of(peer, be32_get(r->initiator_task_tag));
+
+	take_statsn(peer, be32_get(r->statsn));
+	if (!k)
+		fail_msg("a response for no command, ITT %u", be32_get(r->initiator_task_tag));
+	assert_int_equal(r->response, ISCSI_RESPONSE_COMMAND_COMPLETED);
+	if (!r->status)
+		assert_int_equal(r->flags & (RSP_OVERFLOW | RSP_UNDERFLOW), 0);
+	answered(peer, k, r->status);
+}
+
+static void r2t(struct peer *peer, const struct bhs_r2t *r)
+{
+	struct peer_task *k = task_of(peer, be32_get(r->initiator_task_tag));
+	uint32_t off = be32_get(r->buffer_offset), len = be32_get(r->desired_data_transfer_length);
+
+	/* One that crossed an abort's answer: not after it. */
+	assert_non_null(k);
+	assert_true(k->write);
+	assert_int_equal(be32_get(r->statsn), peer->statsn);
+	assert_int_equal(be32_get(r->r2tsn), k->r2tsn++);
+	assert_int_equal(off, k->r2t_next);
+	assert_true(len && len <= peer->p.max_burst && off + len <= k->n * 512);
+	k->r2t_next += len;
+	if (!k->aborted)
+		send_data(peer, k, be32_get(r->target_transfer_tag), off, len);
+}
+
+/* SAM-5 7.2: after COMPLETE no status comes for what was aborted. */
+static void tmf_response(struct peer *peer, const struct bhs_tmf_response *r)
+{
+	take_statsn(peer, be32_get(r->statsn));
+	assert_int_equal(be32_get(r->initiator_task_tag), peer->tmf_itt);
+	peer->tmf_itt = TAG_RESERVED;
+	peer->tmf_response = r->response;
+	for (unsigned i = 0; i < PEER_TASKS; i++)
+		if (peer->tasks[i].active && peer->tasks[i].aborted)
+			task_over(peer, &peer->tasks[i]);
+}
+
+static void login_response(struct peer *peer, const struct bhs_login_response *r)
+{
+	assert_int_equal(r->status_class, 0);
+	take_statsn(peer, be32_get(r->statsn));
+	peer->full_feature = true;
+	peer->digests = true;
+}
+
+static void take_pdu(struct peer *peer, const uint8_t *bhs, const uint8_t *data, uint32_t n)
+{
+	const struct bhs_nop_in *h = (const struct bhs_nop_in *)bhs;
+	uint32_t max = be32_get(h->maxcmdsn);
+
+	/* 4.2.2.1: the window never gets smaller. */
+	if (peer->full_feature) {
+		assert_true((int32_t)(max - peer->max_cmdsn) >= 0);
+		assert_true((int32_t)(be32_get(h->expcmdsn) - peer->cmdsn) <= 0);
+	}
+	peer->max_cmdsn = max;
+	switch (bhs_opcode((const struct bhs *)bhs)) {
+	case ISCSI_OP_DATA_IN:
+		data_in(peer, (const struct bhs_data_in *)bhs, data, n);
+		break;
+	case ISCSI_OP_SCSI_RESPONSE:
+		response(peer, (const struct bhs_scsi_response *)bhs);
+		break;
+	case ISCSI_OP_R2T:
+		r2t(peer, (const struct bhs_r2t *)bhs);
+		break;
+	case ISCSI_OP_TASK_MANAGEMENT_RESPONSE:
+		tmf_response(peer, (const struct bhs_tmf_response *)bhs);
+		break;
+	case ISCSI_OP_LOGIN_RESPONSE:
+		login_response(peer, (const struct bhs_login_response *)bhs);
+		break;
+	case ISCSI_OP_LOGOUT_RESPONSE:
+		peer->logged_out = true;
+		take_statsn(peer, be32_get(h->statsn));
+		break;
+	case ISCSI_OP_REJECT:
+		peer->rejects++;
+		take_statsn(peer, be32_get(h->statsn));
+		assert_true(peer->loose);
+		break;
+	case ISCSI_OP_NOP_IN:
+		if (bhs_itt((const struct bhs *)bhs) != TAG_RESERVED) {
+			take_statsn(peer, be32_get(h->statsn));
+			assert_memory_equal(data, "ping", 4);
+		} else {
+			answer_ping(peer, be32_get(h->target_transfer_tag));
+		}
+		break;
+	case ISCSI_OP_ASYNC_MESSAGE:
+		take_statsn(peer, be32_get(h->statsn));
+		break;
+	default:
+		fail_msg("opcode 0x%02x", bhs[0]);
+	}
+}
+
+/* Take one PDU out of what has come. False: it is not all there. */
+static bool next_pdu(struct peer *peer)
+{
+	const struct bhs *h = (const struct bhs *)peer->rx;
+	size_t hd = peer->digests && peer->p.header_digest ? DIGEST_BYTES : 0;
+	uint32_t n, pad;
+	size_t dd, all;
+
+	if (peer->rx_bytes < BHS_BYTES)
+		return false;
+	n = bhs_data_bytes(h);
+	pad = pad_bytes(n);
+	dd = n && peer->digests && peer->p.data_digest ? DIGEST_BYTES : 0;
+	all = BHS_BYTES + hd + n + pad + dd;
+	if (peer->rx_bytes < all)
+		return false;
+	if (hd)
+		assert_int_equal(crc32c_get(peer->rx + BHS_BYTES), crc32c(peer->rx, BHS_BYTES));
+	if (dd)
+		assert_int_equal(crc32c_get(peer->rx + all - dd),
+			crc32c(peer->rx + BHS_BYTES + hd, n + pad));
+	take_pdu(peer, peer->rx, peer->rx + BHS_BYTES + hd, n);
+	memmove(peer->rx, peer->rx + all, peer->rx_bytes - all);
+	peer->rx_bytes -= all;
+	return true;
+}
+
+/* Take what has come, so that time does not pass while there is something to do. */
+static bool arrived(void *arg)
+{
+	struct peer *peer = arg;
+	int64_t n;
+
+	if (peer->fd < 0 || peer->closed)
+		return true;
+	if (peer->rx_cap - peer->rx_bytes < 65536) {
+		peer->rx_cap = 2 * peer->rx_cap + 65536;
+		peer->rx = realloc(peer->rx, peer->rx_cap);
+		assert_non_null(peer->rx);
+	}
+	n = sim_recv(peer->t->rig.k.loops, peer->fd, peer->rx + peer->rx_bytes, 65536);
+	if (n < 0)
+		peer->closed = true;
+	else
+		peer->rx_bytes += (size_t)n;
+	return n != 0;
+}
+
+void peer_pump(struct peer *peer, uint64_t steps)
+{
+	(void)sim_run(peer->t->rig.k.loops, arrived, peer, steps);
+	while (next_pdu(peer))
+		;
+}
+
+void peer_drain(struct peer *peer)
+{
+	for (unsigned i = 0; peer->nactive || peer->tmf_itt != TAG_RESERVED; i++) {
+		if (peer->closed && peer->loose)
+			return;
+		if (peer->closed || i == 20000)
+			fail_msg("%u commands are not answered%s", peer->nactive,
+				peer->closed ? ": the target closed" : "");
+		peer_pump(peer, 50);
+	}
+}
+
+/* ---- sessions ------------------------------------------------------------------------------- */
+
+void peer_init(struct peer *peer, struct sim_target *t, const struct peer_params *p)
+{
+	memset(peer, 0, sizeof(*peer));
+	peer->t = t;
+	peer->p = *p;
+	peer->fd = -1;
+	peer->itt = 1;
+	peer->tmf_itt = TAG_RESERVED;
+}
+
+void peer_done(struct peer *peer)
+{
+	if (peer->fd >= 0)
+		sim_close(peer->t->rig.k.loops, peer->fd, false);
+	free(peer->rx);
+}
+
+static const char *yes(bool on)
+{
+	return on ? "Yes" : "No";
+}
+
+void peer_login(struct peer *peer)
+{
+	const struct peer_params *p = &peer->p;
+	struct bhs_login_request q = { .opcode = ISCSI_OP_LOGIN_REQUEST | ISCSI_OP_IMMEDIATE };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(3260) };
+	char text[1024];
+	int n;
+
+	inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+	peer->fd = sim_connect(peer->t->rig.k.loops, (struct sockaddr *)&to, sizeof(to));
+	assert_true(peer->fd >= 0);
+	peer->full_feature = peer->closed = peer->digests = peer->logged_out = false;
+	peer->rx_bytes = 0;
+	peer->cmdsn = peer->max_cmdsn = 0xfffffff0; /* it wraps soon */
+	peer->statsn = 0;
+	q.flags = LOGIN_TRANSIT | ISCSI_STAGE_LOGIN_OPERATIONAL_NEGOTIATION << LOGIN_CSG_SHIFT |
+		  ISCSI_STAGE_FULL_FEATURE_PHASE;
+	q.isid[0] = 0x40;
+	q.isid[5] = 1;
+	q.cmdsn = be32_put(peer->cmdsn);
+	n = snprintf(text, sizeof(text),
+		"InitiatorName=iqn.2003-01.test:peer%cTargetName=" SIM_TARGET
+		"%cHeaderDigest=%s%cDataDigest=%s%cImmediateData=%s%cInitialR2T=%s%c"
+		"FirstBurstLength=%u%cMaxBurstLength=%u%cMaxRecvDataSegmentLength=%u%c"
+		"MaxOutstandingR2T=%u%cErrorRecoveryLevel=0%c",
+		0, 0, p->header_digest ? "CRC32C" : "None", 0, p->data_digest ? "CRC32C" : "None",
+		0, yes(p->immediate), 0, yes(p->initial_r2t), 0, p->first_burst, 0, p->max_burst, 0,
+		p->recv, 0, p->r2ts, 0, 0);
+	send_pdu(peer, &q, text, (uint32_t)n);
+	for (unsigned i = 0; !peer->full_feature; i++) {
+		if (i == 20000 || peer->closed)
+			fail_msg("the login %s", peer->closed ? "was refused" : "hangs");
+		peer_pump(peer, 50);
+	}
+}
+
+void peer_drop(struct peer *peer, bool reset)
+{
+	sim_close(peer->t->rig.k.loops, peer->fd, reset);
+	peer->fd = -1;
+	peer->full_feature = false;
+	peer->tmf_itt = TAG_RESERVED;
+	for (unsigned i = 0; i < PEER_TASKS; i++)
+		peer->tasks[i].active = false;
+	peer->nactive = 0;
+}
+
+void peer_logout(struct peer *peer)
+{
+	struct bhs_logout_request q = { .opcode = ISCSI_OP_LOGOUT_REQUEST | ISCSI_OP_IMMEDIATE };
+
+	q.reason = ISCSI_FINAL | ISCSI_LOGOUT_CLOSE_SESSION;
+	q.initiator_task_tag = be32_put(peer->itt++);
+	q.cmdsn = be32_put(peer->cmdsn);
+	q.expstatsn = be32_put(peer->statsn);
+	send_pdu(peer, &q, NULL, 0);
+	for (unsigned i = 0; !peer->closed; i++) {
+		if (i == 20000)
+			fail_msg("the logout hangs");
+		peer_pump(peer, 50);
+	}
+	assert_true(peer->logged_out);
+	peer_drop(peer, false);
+}
+
+/* Unit attentions of a new session fail the first reads. */
+void peer_check_disk(struct peer *peer)
+{
+	for (uint32_t lba = 0; lba < DISK_BLOCKS; lba += 64) {
+		uint64_t good = peer->good;
+
+		for (unsigned i = 0; peer->good == good; i++) {
+			assert_true(i < 20);
+			assert_true(peer_start(peer, false, lba, 64, ISCSI_ATTR_SIMPLE, false));
+			peer_drain(peer);
+		}
+	}
+}

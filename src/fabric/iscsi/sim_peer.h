@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sim_peer.h: for tests only: a target in the simulator and an initiator at the other end of its
+ * sockets, which keeps a model of what the disk must hold and checks every PDU that comes: StatSN,
+ * order and flags of Data-In, R2Ts, the command window, one answer for each command.
+ */
+#ifndef ULIO_FABRIC_ISCSI_SIM_PEER_H
+#define ULIO_FABRIC_ISCSI_SIM_PEER_H
+
+#include "engine/testkit.h"
+#include "fabric/iscsi/keys.h"
+#include "fabric/iscsi/target.h"
+#include "fabric/iscsi/wire.h"
+
+enum { DISK_BLOCKS = 512, PEER_TASKS = 16, TASK_BLOCKS = 96, MAYBE_MAX = 12 };
+
+#define SIM_TARGET "iqn.2003-01.test:sim"
+
+/* What each block may hold: numbers of writes, 0: never written. */
+struct model {
+	uint32_t maybe[DISK_BLOCKS][MAYBE_MAX];
+	unsigned n[DISK_BLOCKS];
+	uint32_t next;
+};
+
+struct sim_target {
+	struct rig rig; /* its port is not used */
+	struct entity *entity;
+	struct target *target;
+	struct tpg *tpg;
+	struct portal *portal;
+	struct lu *lu;
+	struct model model;
+};
+
+/* spec: its disk, LUN 0. recv: MaxRecvDataSegmentLength that it declares. */
+void sim_target_init(struct sim_target *t, uint64_t seed, const char *spec, uint32_t recv);
+void sim_target_done(struct sim_target *t);
+
+/* What the initiator offers. */
+struct peer_params {
+	bool immediate, initial_r2t, header_digest, data_digest;
+	uint32_t first_burst, max_burst, recv, r2ts;
+};
+
+struct peer_task {
+	bool active, write, aborted;
+	uint32_t itt, cmdsn, lba, n, gen; /* n: blocks */
+	uint32_t got; /* Data-In bytes */
+	uint32_t burst; /* since the last F */
+	uint32_t datasn, r2tsn, r2t_next; /* expected; r2t_next: offset of the next R2T */
+	uint32_t sent; /* Data-Out bytes */
+	uint8_t data[TASK_BLOCKS * 512];
+};
+
+struct peer {
+	struct sim_target *t;
+	struct peer_params p;
+	int fd; /* -1: none */
+	uint32_t cmdsn, statsn, max_cmdsn, itt;
+	bool full_feature, closed, digests, loose; /* loose: it sent nonsense, answers may be so */
+	struct peer_task tasks[PEER_TASKS];
+	unsigned nactive;
+	uint8_t *rx;
+	size_t rx_bytes, rx_cap;
+	uint64_t good, failed, rejects, answered; /* counters for the test */
+	uint32_t tmf_itt; /* of the function under way, TAG_RESERVED: none */
+	uint8_t tmf_response;
+	bool logged_out;
+};
+
+void peer_init(struct peer *peer, struct sim_target *t, const struct peer_params *p);
+void peer_done(struct peer *peer);
+/* Connect and log in. */
+void peer_login(struct peer *peer);
+/* The connection goes, with a goodbye or without. What was under way may or may not be done. */
+void peer_drop(struct peer *peer, bool reset);
+void peer_logout(struct peer *peer);
+/* Start a command on free blocks. False: no room in the window, or no free blocks. */
+bool peer_start(struct peer *peer, bool write, uint32_t lba, uint32_t n, uint8_t attr, bool fua);
+/* Let the simulation go on for some steps and take what has come. */
+void peer_pump(struct peer *peer, uint64_t steps);
+/* … until nothing is under way. */
+void peer_drain(struct peer *peer);
+void peer_tmf(struct peer *peer, uint8_t function, uint32_t ref_itt, uint32_t ref_cmdsn);
+void peer_nop(struct peer *peer);
+void peer_send(struct peer *peer, const void *data, size_t n);
+/* Read the whole disk and compare it with the model. */
+void peer_check_disk(struct peer *peer);
+
+#endif
