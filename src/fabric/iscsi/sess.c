@@ -374,7 +374,7 @@ bool sess_hold(struct sess *sess, struct task *task)
 	struct task *t;
 
 	list_for_each (t, &sess->held, struct task, link) {
-		if (t->cmdsn == task->cmdsn && !task->immediate)
+		if (t->cmdsn == task->cmdsn && !task->immediate && !t->immediate)
 			return false;
 		if (sna_lt(task->cmdsn, t->cmdsn))
 			break;
