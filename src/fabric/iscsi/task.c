@@ -274,6 +274,7 @@ static void task_start(struct task *task)
 {
 	struct sess *sess = task->conn->sess;
 
+	task->in_window = !task->immediate;
 	/* Another one of that tag may have come while this one was held. */
 	if (task_find(sess, task->itt)) {
 		task_kill(task);
@@ -281,7 +282,6 @@ static void task_start(struct task *task)
 	}
 	hash_u64_insert(&sess->tasks, &task->hash, task->itt);
 	task->hashed = true;
-	task->in_window = !task->immediate;
 	task->state = TASK_ENGINE;
 	cmd_submit(task->cmd);
 }
