@@ -204,7 +204,7 @@ struct tx_pdu *tx_pdu_new(struct conn *conn, uint8_t opcode, uint32_t itt);
 void tx_send(struct conn *conn, struct tx_pdu *p);
 void tx_send_task(struct conn *conn, struct task *task);
 void tx_init(struct conn *conn);
-/* Drop everything that is queued and not under way. */
+/* Drop what is queued, at once or when the batch under way has been sent. */
 void tx_drop(struct conn *conn);
 bool tx_full(const struct conn *conn);
 bool tx_idle(const struct conn *conn);

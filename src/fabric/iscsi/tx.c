@@ -397,6 +397,7 @@ static void batch_sent(struct loop_op *op, int res)
 	conn->tx.batch = NULL;
 	batch_free(conn, b);
 	if (conn->closing) {
+		tx_drop(conn);
 		conn_reap(conn);
 		return;
 	}
@@ -446,6 +447,9 @@ void tx_drop(struct conn *conn)
 {
 	struct list *n;
 
+	/* A task may lie in the batch in part: its memory is in use until that has been sent. */
+	if (conn->tx.batch)
+		return;
 	while ((n = list_pop_front(&conn->tx.queue))) {
 		struct tx_item *item = container_of(n, struct tx_item, link);
 
