@@ -60,7 +60,7 @@ static const struct row {
 		.words = loop_words },
 	{ "pin", NULL, O_FLAG, offsetof(struct options, pin), "bind each I/O thread to a CPU" },
 	{ "memory", "MIB", O_NUMBER, offsetof(struct options, memory_mb),
-		"most memory for data under way; default: by the size of memory", .max = 1 << 24 },
+		"most memory for RAM disks and data; default: half of all", .max = 1 << 24 },
 	{ "log-level", "LEVEL", O_WORD, offsetof(struct options, log_level),
 		"error, warn, info or debug; default info", .words = level_words },
 	{ "dump-attributes", NULL, O_FLAG, offsetof(struct options, dump_attributes),
