@@ -28,9 +28,12 @@ def parse(text):
         if name is None:
             return
         body = "\n".join(lines)
-        failed = re.search(r"^\s*\d+\. \S+:\d+\s+- ", body, re.M) is not None
-        skips = re.findall(r"\[SKIPPED\] (.*)", body)
         full = f"{suite}.{name}"
+        # What follows the verdict (but for the list of assertions) is said by the suite's clean-up.
+        verdict = re.search(r"^(passed|FAILED)", body, re.M)
+        assert verdict, f"{full} has no verdict:\n{body[-1000:]}"
+        failed = verdict[1] == "FAILED"
+        skips = re.findall(r"\[SKIPPED\] (.*)", body[:verdict.start()])
         assert full not in out, f"{full} ran twice"
         state = "failed" if failed else "skipped" if skips else "passed"
         why = re.findall(r"^\s*\d+\. (\S+:\d+\s+- .*)", body, re.M) if failed else skips

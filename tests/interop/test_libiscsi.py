@@ -32,6 +32,18 @@ def test_iscsi_test_cu(new_daemon, lun, disk, quick):
     d.check()
 
 
+def test_read_only_disk(new_daemon, lun):
+    """The suite's ReadOnly family on a write-protected disk: nothing fails; of the writing commands only
+    those are left out that are not there."""
+    d = new_daemon(disks=["file:{dir}/d.img,size=32M"])
+    d.stop()
+    d.disks = [d.disks[0] + ",readonly=yes"]
+    d.start()
+    outcomes = icu.run(d.url(lun), d.url(lun), os.path.join(d.dir, "icu.log"), what="ALL.ReadOnly")
+    for o in outcomes.values():
+        assert o.state != "failed" and all(w.endswith(" is not implemented.") for w in o.why), o.why
+
+
 CAPTURED = ["Inquiry", "Mandatory", "ModeSense6", "Read6", "Read10", "ReadCapacity16", "ReportSupportedOpcodes",
             "Reserve6", "TestUnitReady", "Write10", "iSCSIcmdsn", "iSCSIdatasn",
             "iSCSIResiduals", "iSCSITMF", "iSCSISendTargets", "iSCSINop"]

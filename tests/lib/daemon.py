@@ -78,17 +78,20 @@ class Daemon:
     disks   list of --disk values; "{dir}" stands for the temporary folder
     allow   list of --allow values; chap "user:secret" (a file is made of it)
     mutual  "user:secret" by which the target proves itself
+    params  {key: value} of the portal group's param/; InitialR2T=No unless given, so that initiators
+            can have all four ways of data transfer (LIO's default is Yes)
     args    further arguments
     """
 
     def __init__(self, disks=("file:{dir}/disk0.img,size=64M", "ram:64M"), allow=("any",), chap=None,
-                 mutual=None, args=(), advertise=None, directory=None, env=None, port=None, wrapper=()):
+                 mutual=None, params=None, args=(), advertise=None, directory=None, env=None, port=None, wrapper=()):
         self.own_dir = directory is None
         self.dir = directory or tempfile.mkdtemp(prefix="ulio-test.", dir=os.environ.get("ULIO_TEST_LOGS"))
         self.host, self.port = "127.0.0.1", port or take_port()
         self.own_port = port is None
         self.disks = [d.replace("{dir}", self.dir) for d in disks]
         self.allow, self.chap, self.mutual = list(allow), chap, mutual
+        self.params = {"InitialR2T": "No"} if params is None else params
         self.args = [a.replace("{dir}", self.dir) for a in args]
         self.advertise, self.wrapper = advertise, list(wrapper)
         self.extra_env = env or {}
@@ -109,7 +112,10 @@ class Daemon:
     def iqn(self):
         """Name of the only target, found by SendTargets."""
         if self._iqn is None:
-            found = initiator.discover(self.address, chap=self.creds())
+            try:
+                found = initiator.discover(self.address)
+            except initiator.LoginFailed:
+                found = initiator.discover(self.address, chap=self.creds())
             assert len(found) == 1, f"one target expected: {found}"
             self._iqn = next(iter(found))
         return self._iqn
@@ -220,14 +226,16 @@ class Daemon:
         return self
 
     def prepare(self):
-        """What is to be set after the start: the secret by which the target proves itself."""
-        if self.mutual:
-            user, secret = self.mutual.split(":", 1)
-            with self.control() as c:
-                for target in c.call("target.list"):
-                    auth = f"/iscsi/{target['target']}/tpgt_{target['tpg']}/auth"
-                    c.call("set", path=f"{auth}/userid_mutual", value=user)
-                    c.call("set", path=f"{auth}/password_mutual", value=secret)
+        """What is to be set after the start: parameters, the secret by which the target proves itself."""
+        with self.control() as c:
+            for target in c.call("target.list"):
+                tpg = f"/iscsi/{target['target']}/tpgt_{target['tpg']}"
+                for key, value in self.params.items():
+                    c.call("set", path=f"{tpg}/param/{key}", value=value)
+                if self.mutual:
+                    user, secret = self.mutual.split(":", 1)
+                    c.call("set", path=f"{tpg}/auth/userid_mutual", value=user)
+                    c.call("set", path=f"{tpg}/auth/password_mutual", value=secret)
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as f:

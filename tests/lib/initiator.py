@@ -686,6 +686,7 @@ class Session:
         while cmd.result is None:
             pdu = self.recv(cmd.conn, timeout)
             if pdu.opcode == p.REJECT:
+                self.inbox.remove(pdu)
                 raise Rejected(pdu)
         return cmd.result
 

@@ -229,10 +229,17 @@ def take_r2t(s, cmd):
 
 
 def test_wrong_ttt(daemon, lun):
-    """11.7.4: a TTT that no R2T carried."""
+    """11.7.4: a TTT that no R2T carried: an error at once or at the end, or dropped; then the right data
+    count."""
     def fault(s, cmd):
         r = take_r2t(s, cmd)
         s.data_out(cmd, r.ttt ^ 0x5555, r.offset, r.length, data=b"\xee" * r.length)
+        if not quiet(s) and cmd.result is None:
+            s.answer_r2t(cmd, r)
+            r = s.wait(cmd)
+            if r.status != scsi.GOOD:
+                r.check(scsi.ABORTED_COMMAND)
+            raise Closed("the PDUs were dropped")
     faulty(daemon, lun, fault)
 
 

@@ -2,6 +2,7 @@
 """Logout, asynchronous messages, lost connections. RFC 7143 11.9, 11.14, 11.15, 7.1.4."""
 
 import signal
+import socket
 
 import pytest
 
@@ -11,6 +12,7 @@ from lib import scsi
 from lib.daemon import IS_TGT
 from lib.initiator import Closed, Session
 from lib.pdu import PDU
+from lib.wait import SCALE
 
 BASE = 20480
 
@@ -92,6 +94,31 @@ def test_after_logout(daemon):
     s.close()
 
 
+@pytest.mark.parametrize("state", ["idle", "gap", "r2t", "logout", "logout-behind-gap", "logout-with-r2t",
+                                   "mid-header", "mid-data"])
+def test_end_of_stream_is_noticed(daemon, lun, state):
+    """7.1.4.3: a connection whose peer has closed its side is closed, whatever was under way on it."""
+    with daemon.session(keys={"ImmediateData": "No", "InitialR2T": "Yes"}) as s:
+        s.clear_ua(lun)
+        if "gap" in state:
+            s.take_cmdsn()
+            s.start(scsi.test_unit_ready(), lun=lun)
+        if "r2t" in state:
+            cmd = s.start(scsi.write10(BASE, 8), lun=lun, write=bytes(4096), hold_r2t=True)
+            while not cmd.r2ts:
+                s.recv()
+        if "logout" in state:
+            s.send(PDU(p.LOGOUT_REQ, immediate=True, flags=p.F))
+        if "mid" in state:
+            raw = PDU(p.NOP_OUT, immediate=True, flags=p.F, itt=9, ttt=p.RESERVED_TAG, data=b"x" * 400).encode()
+            s.conn.send_raw(raw[:20 if state == "mid-header" else 200])
+        s.conn.sock.shutdown(socket.SHUT_WR)
+        s.conn.timeout = 5 * SCALE
+        s.conn.expect_closed(allow=(p.ASYNC, p.LOGOUT_RSP, p.SCSI_RSP, p.NOP_IN))
+    with daemon.session() as s:
+        s.logout()
+
+
 @pytest.mark.parametrize("how", ["close", "abort", "half"])
 def test_drop_in_mid_data_out(daemon, lun, how):
     """7.1.4: a connection that dies in the middle of a transfer: the old blocks stay whole, and the LUN
@@ -125,7 +152,6 @@ def test_drop_in_mid_data_out(daemon, lun, how):
             elif how == "close":
                 s.close()
             else:
-                import socket
                 s.conn.sock.shutdown(socket.SHUT_WR)
                 s.conn.expect_closed(allow=(p.ASYNC, p.R2T))
                 s.close()

@@ -39,6 +39,20 @@ def gone(s, cmd):
     s.commands.pop(cmd.itt)
 
 
+def tmf_set(s, function, lun, held):
+    """A TMF over a task set. By 4.2.3.3 the initiator answers the R2Ts that it holds, and the target may
+    wait for that; the tasks get no status, and their data go nowhere."""
+    pdu = s.send(PDU(p.TMF_REQ, immediate=True, flags=p.F | function, lun=lun, ref_itt=p.RESERVED_TAG))
+    for c in held:
+        s.data_out(c, c.r2ts[-1].ttt, c.r2ts[-1].offset, c.r2ts[-1].length)
+    response = s.wait_pdu(p.TMF_RSP, pdu.itt).response
+    assert all(x.opcode == p.REJECT for x in quiet(s))
+    for c in held:
+        assert c.result is None, "status for an aborted task"
+        s.commands.pop(c.itt)
+    return response
+
+
 def test_abort_task(rw, lun):
     """11.5.1: the task named by the tag ends without status, with no effect on the disk."""
     old = pattern(4096, 1)
@@ -101,24 +115,25 @@ def test_abort_task_set(rw, daemon, lun):
         other.clear_ua(lun)
         theirs = held_write(other, lun, BASE + 64)
         mine = [held_write(rw, lun, BASE + 8 * i) for i in range(4)]
-        assert rw.tmf(p.ABORT_TASK_SET, lun) == p.TMF_COMPLETE
-        for c in mine:
-            gone(rw, c)
+        assert tmf_set(rw, p.ABORT_TASK_SET, lun, mine) == p.TMF_COMPLETE
         other.answer_r2t(theirs, theirs.r2ts[0])
         other.wait(theirs).good()
         other.logout()
 
 
 def test_clear_task_set(rw, daemon, lun):
-    """SAM-5 7.5, 5.14: tasks of every nexus; the others learn by TASK ABORTED or a unit attention 2F/00."""
+    """SAM-5 7.5, 5.14: tasks of every nexus; the others learn by TASK ABORTED or a unit attention 2F/00,
+    it may be after they have answered their R2Ts (4.2.3.3)."""
     with daemon.session(keys={"ImmediateData": "No", "InitialR2T": "Yes"},
                         name="iqn.2026-01.example.test:other") as other:
         other.clear_ua(lun)
         theirs = held_write(other, lun, BASE + 64)
         mine = held_write(rw, lun)
-        assert rw.tmf(p.CLEAR_TASK_SET, lun) == p.TMF_COMPLETE
-        gone(rw, mine)
+        before = rw.scsi(scsi.read10(BASE + 64, 8), lun=lun, read=4096, attr=p.HEAD_OF_QUEUE).good().data
+        assert tmf_set(rw, p.CLEAR_TASK_SET, lun, [mine]) == p.TMF_COMPLETE
+        other.data_out(theirs, theirs.r2ts[0].ttt, 0, theirs.r2ts[0].length)
         alive(other)
+        assert rw.scsi(scsi.read10(BASE + 64, 8), lun=lun, read=4096).good().data == before
         if theirs.result is None:           # TAS=0: unit attention instead of status
             other.commands.pop(theirs.itt)
             other.scsi(scsi.test_unit_ready(), lun=lun).check(scsi.UNIT_ATTENTION, (0x2F, 0x00))
@@ -133,8 +148,7 @@ def test_logical_unit_reset(rw, daemon, lun):
     with daemon.session(name="iqn.2026-01.example.test:other") as other:
         other.clear_ua(lun)
         cmd = held_write(rw, lun)
-        assert rw.tmf(p.LOGICAL_UNIT_RESET, lun) == p.TMF_COMPLETE
-        gone(rw, cmd)
+        assert tmf_set(rw, p.LOGICAL_UNIT_RESET, lun, [cmd]) == p.TMF_COMPLETE
         for s in (rw, other):
             r = s.scsi(scsi.test_unit_ready(), lun=lun).check(scsi.UNIT_ATTENTION)
             assert r.sense.asc == 0x29 and r.sense.ascq in (0x00, 0x02, 0x03)
