@@ -3,7 +3,8 @@
 """Check that includes point down only, and that every header compiles alone.
 
 A layer is a folder of src/. The table below says what each may include; ARCHITECTURE.md says why.
-Tests (*_test.c) may include anything. Exit status 1 and a line for each breach.
+Tests (*_test.c) and the kits that only they include (*testkit.h) may include anything. Exit status 1
+and a line for each breach.
 
 usage: tools/layers.py [--root DIR] [--no-compile]
 """
@@ -82,8 +83,14 @@ def check_public(unit, name):
     return None
 
 
+def is_test(path):
+    return path.endswith(("_test.c", "testkit.h"))
+
+
 def check_quoted(root, src, name):
     """A breach by #include "name" in src/<src>, or None."""
+    if is_test(name):
+        return f'"{name}": for tests only'
     if not os.path.isfile(os.path.join(root, "src", name)):
         return f'"{name}": includes are relative to src/, and there is no such file'
     if name.endswith(".c"):
@@ -129,7 +136,7 @@ def check_includes(root):
         if src.split("/")[0] not in MAY:
             breaches.append(f"{path}: {src.split('/')[0]} is no layer that tools/layers.py knows")
             continue
-        if path.endswith("_test.c"):
+        if is_test(path):
             continue
         for number, quoted, system in includes(os.path.join(root, path)):
             breach = check_quoted(root, src, quoted) if quoted else check_system(src, system)

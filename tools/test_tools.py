@@ -34,7 +34,7 @@ def write(root, files):
 
 HEADERS = {p: "" for p in ("src/base/b.h", "src/scsi/s.h", "src/engine/e.h", "src/engine/e_priv.h", "src/block/k.h",
                            "src/fabric/iscsi/i.h", "src/fabric/loopback/l.h", "src/backstore/limits.h",
-                           "src/backstore/ram/r.h", "src/backstore/file/f.h", "src/tree/t.h")}
+                           "src/backstore/ram/r.h", "src/backstore/file/f.h", "src/tree/t.h", "src/block/testkit.h")}
 
 
 @pytest.mark.parametrize("path, line, wanted", [
@@ -46,6 +46,10 @@ HEADERS = {p: "" for p in ("src/base/b.h", "src/scsi/s.h", "src/engine/e.h", "sr
     ("src/backstore/ram/x.c", '#include "backstore/limits.h"', None),
     ("src/daemon/x.c", '#include "fabric/iscsi/i.h"', None),
     ("src/base/x_test.c", '#include "engine/e.h"', None),
+    ("src/base/x_testkit.h", '#include "engine/e.h"', None),
+    ("src/engine/x_test.c", '#include "block/testkit.h"', None),
+    ("src/engine/testkit.h", '#include "block/testkit.h"', None),
+    ("src/engine/x.c", '#include "block/testkit.h"', "for tests only"),
     ("src/base/x.c", '#include "scsi/s.h"', "must not include"),
     ("src/scsi/x.c", '#include "engine/e.h"', "must not include"),
     ("src/fabric/iscsi/x.c", '#include "block/k.h"', "must not include"),
