@@ -675,8 +675,8 @@ static void *reserve(uint64_t n)
 }
 
 /*
- * The arena itself begins at a huge page and asks for such, where the kernel has some to give: first
- * touching a RAM disk page by page costs a multiple of writing to it.
+ * The arena itself begins at a huge page and asks for such, where the kernel has some to give:
+ * first touching a RAM disk page by page costs a multiple of writing to it.
  */
 static void *reserve_arena(uint64_t n)
 {

@@ -210,8 +210,9 @@ class Daemon:
         env.update(self.extra_env)
         env["NOTIFY_SOCKET"] = notify.path
         with open(self.log_path, "ab") as log:
-            self.proc = subprocess.Popen(DIE_WITH_US + self.wrapper + self.command(), stdin=subprocess.DEVNULL, stdout=log,
-                                         stderr=log, env=env, cwd=self.dir, start_new_session=True)
+            self.proc = subprocess.Popen(DIE_WITH_US + self.wrapper + self.command(), cwd=self.dir, env=env,
+                                         stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                         start_new_session=True)
         try:
             ready = notify.wait("READY=1", self.proc, 20)
         except AssertionError as e:

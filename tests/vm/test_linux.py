@@ -295,8 +295,9 @@ def test_two_targets_of_one_guest(serve, vm, lun):
     disks = vm.run(f"ls -d /sys/class/scsi_device/*:0:0:{lun}/device/block/*").split()
     assert len(disks) == 2
     names = ":".join("/dev/" + x.rsplit("/", 1)[1] for x in disks)
-    vm.run("fio " + " ".join(f"--name=j{i} --filename={d} --size=24M --rw=randwrite --bs=4k --iodepth=8 "
-                             "--ioengine=libaio --direct=1 --verify=crc32c" for i, d in enumerate(names.split(":"))), 300)
+    jobs = (f"--name=j{i} --filename={d} --size=24M --rw=randwrite --bs=4k --iodepth=8 "
+            "--ioengine=libaio --direct=1 --verify=crc32c" for i, d in enumerate(names.split(":")))
+    vm.run("fio " + " ".join(jobs), 300)
     for n in (a, b):
         n.logout()
     vm.check()

@@ -30,8 +30,8 @@ enum task_state {
 	TASK_HELD, /* waits for lower CmdSNs */
 	TASK_ENGINE, /* the engine has it */
 	TASK_COLLECTING, /* the engine waits for its Data-Out */
-	TASK_RESPONDING, /* status is there; waits for data that must come in first, or is being sent */
-	TASK_DEAD, /* aborted; a receive or send under way still uses its memory */
+	TASK_RESPONDING, /* status is there; waits for data that comes in, or is being sent */
+	TASK_DEAD, /* aborted; a receive or send still uses its memory */
 };
 
 struct task {
