@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rpc_fuzz.c: lines of the control socket, over a small tree. Whatever the bytes are, what comes back
- * is nothing or one line of JSON.
+ * rpc_fuzz.c: lines of the control socket, over a small tree. Whatever the bytes are, what comes
+ * back is nothing or one line of JSON.
  */
 #include "fuzz.h"
 
