@@ -97,6 +97,7 @@ void notify_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Limits and privileges (privs.c). 0 or -errno with *err. */
 int privs_prepare(struct errmsg *err);
-int privs_drop(const char *user, const char *state, struct errmsg *err);
+/* Become user, who also gets the state directory and the control socket ("": there is none). */
+int privs_drop(const char *user, const char *state, const char *control, struct errmsg *err);
 
 #endif

@@ -188,7 +188,7 @@ static int start(struct daemon *d, struct options *o, struct errmsg *err)
 	if (!r)
 		r = open_control(d, err);
 	if (!r && o->user)
-		r = privs_drop(o->user, d->state, err);
+		r = privs_drop(o->user, d->state, d->control_path, err);
 	if (!r)
 		r = poller_add(d->poller, d->sigfd, POLLIN, on_signal, d);
 	if (!r && o->run)

@@ -36,7 +36,7 @@ int privs_prepare(struct errmsg *err)
 	return hide(err);
 }
 
-int privs_drop(const char *user, const char *state, struct errmsg *err)
+int privs_drop(const char *user, const char *state, const char *control, struct errmsg *err)
 {
 	struct passwd *pw;
 
@@ -52,6 +52,9 @@ int privs_drop(const char *user, const char *state, struct errmsg *err)
 			err, -EPERM, "--user %s: only root can become another user", user);
 	if (state && chown(state, pw->pw_uid, pw->pw_gid))
 		return errmsg_set(err, -errno, "%s: cannot be given to %s: %s", state, user,
+			err_text(-errno));
+	if (*control && chown(control, pw->pw_uid, pw->pw_gid))
+		return errmsg_set(err, -errno, "%s: cannot be given to %s: %s", control, user,
 			err_text(-errno));
 	/* glibc does this for all threads. */
 	if (initgroups(user, pw->pw_gid) || setgid(pw->pw_gid) || setuid(pw->pw_uid))

@@ -122,7 +122,8 @@ void daemon_down(struct daemon *d)
 
 	d->stopping = true;
 	d->sock = control_sock_free(d->sock);
-	daemon_pending_stop(d);
+	if (d->tree)
+		daemon_pending_stop(d);
 	if (d->iscsi)
 		entity_stop(d->iscsi, STOP_NS);
 	d->save = saveconfig_free(d->save);

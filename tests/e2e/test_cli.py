@@ -161,3 +161,43 @@ def test_captive_signal(tmp_path):
     done = subprocess.run([ULIOD, "--disk", "ram:16M", "--run", "kill -9 $$", "--state", str(tmp_path)], timeout=60,
                           capture_output=True, text=True, env=sanitizer_env(str(tmp_path)), check=False)
     assert done.returncode == 128 + 9, done.stderr
+
+
+def test_start_that_fails(tmp_path):
+    """Ends in an orderly way at every stage."""
+    for args, word in ((["--state", "/proc/none"], "/proc/none"),
+                       (["--plugin", "/nonexistent.so"], "/nonexistent.so"),
+                       (["--control", "/nonexistent/c"], "/nonexistent/c"),
+                       (["--user", "no-such-user"], "no-such-user"),
+                       (["--listen", "0.0.0.0:31999", "--control", "none"], "nobody may use these disks")):
+        port = take_port()
+        base = [] if "--listen" in args else ["--listen", f"127.0.0.1:{port}", "--allow", "any"]
+        base += [] if "--state" in args else ["--state", str(tmp_path)]
+        base += [] if "--control" in args else ["--control", str(tmp_path / "c.sock")]
+        done = subprocess.run([ULIOD, "--disk", "ram:16M", *base, *args], timeout=60, capture_output=True, text=True,
+                              env=sanitizer_env(str(tmp_path)), check=False)
+        give_port(port)
+        assert done.returncode == 1 and word in done.stderr, f"{args}: {done.returncode} {done.stderr}"
+        assert not list(tmp_path.glob("san.*"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_other_user(new_daemon):
+    """--user: all threads are the user's, disks that are open stay so, the socket is its own."""
+    d = new_daemon(disks=["file:{dir}/a.img,size=16M"], args=["--user", "nobody"], start=False)
+    os.chmod(d.dir, 0o755)
+    mask = os.umask(0)      # the notification socket is open to all, as systemd's is
+    try:
+        d.start()
+    finally:
+        os.umask(mask)
+    uids = set()
+    for task in os.listdir(f"/proc/{d.proc.pid}/task"):
+        with open(f"/proc/{d.proc.pid}/task/{task}/status", encoding="ascii") as f:
+            uids.add(next(line for line in f if line.startswith("Uid:")))
+    assert len(uids) == 1 and "65534\t65534" in uids.pop()
+    assert os.stat(d.control_path).st_uid == 65534
+    with d.session() as s:
+        s.clear_ua(0)
+        assert s.capacity(0)[0] == 32768
+        s.logout()
