@@ -2,8 +2,8 @@
 /*
  * saveconfig.c: loading and saving. A generation is a file of its own in a ring of
  * SAVECONFIG_GENERATIONS: a line of JSON (number, checksums), one with the extras, one with the
- * configuration. The checksum of the saveconfig.json that it stands for tells whether others have changed
- * that since.
+ * configuration. The checksum of the saveconfig.json that it stands for tells whether others have
+ * changed that since.
  */
 #include "control/saveconfig.h"
 

@@ -85,8 +85,8 @@ void sbc_read_capacity16(struct cmd *cmd)
 #define START           0x01
 
 /*
- * What the LU is to be after a START STOP UNIT with these bits. Without LOEJ nothing changes: there is
- * no motor to stop, and one initiator must not take a shared unit away from the others.
+ * What the LU is to be after a START STOP UNIT with these bits. Without LOEJ nothing changes: there
+ * is no motor to stop, and one initiator must not take a shared unit away from the others.
  */
 static enum lu_readiness wanted(uint8_t bits, enum lu_readiness now)
 {
