@@ -2,10 +2,10 @@
 /*
  * sim_test.c: sessions in the simulator, over many seeds: all ways of bringing data, digests,
  * connections that are dropped in the midst of Data-Out, aborts and resets that race completion,
- * failing disks, nonsense. Checked: every PDU that comes (sim_peer.c), that each command is
+ * failing disks, nonsense. Checked: every PDU that comes (sim_peer_test.c), that each command is
  * answered once, that the disk holds what a model allows, that no memory is lost (the rig, ASan).
  */
-#include "fabric/iscsi/sim_peer.h"
+#include "fabric/iscsi/sim_peer_testkit.h"
 
 static struct sim_target t;
 static struct peer peer;

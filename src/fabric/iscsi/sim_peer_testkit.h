@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sim_peer.h: for tests only: a target in the simulator and an initiator at the other end of its
- * sockets, which keeps a model of what the disk must hold and checks every PDU that comes: StatSN,
- * order and flags of Data-In, R2Ts, the command window, one answer for each command.
+ * sim_peer_testkit.h: for tests only: a target in the simulator and an initiator at the other end
+ * of its sockets, which keeps a model of what the disk must hold and checks every PDU that comes:
+ * StatSN, order and flags of Data-In, R2Ts, the command window, one answer for each command.
  */
-#ifndef ULIO_FABRIC_ISCSI_SIM_PEER_H
-#define ULIO_FABRIC_ISCSI_SIM_PEER_H
+#ifndef ULIO_FABRIC_ISCSI_SIM_PEER_TESTKIT_H
+#define ULIO_FABRIC_ISCSI_SIM_PEER_TESTKIT_H
 
 #include "engine/testkit.h"
 #include "fabric/iscsi/keys.h"

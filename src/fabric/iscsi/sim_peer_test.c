@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sim_peer.c: the initiator of the simulator's tests. */
-#include "fabric/iscsi/sim_peer.h"
+/* sim_peer_test.c: the initiator of the simulator's tests. */
+#include "fabric/iscsi/sim_peer_testkit.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
