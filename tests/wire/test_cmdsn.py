@@ -35,6 +35,24 @@ def test_immediate_does_not_count(session):
     assert session.expcmdsn == sn_add(at, 1)
 
 
+def test_too_many_immediate_commands(session, lun):
+    """4.2.2.1, 11.17.1: the window does not bound immediate commands; what is too many is rejected with 06h."""
+    session.clear_ua(lun)
+    n, rejected, asked = 1000, 0, 0
+    for i in range(n):
+        session.conn.send(PDU(p.SCSI_CMD, immediate=True, flags=p.F | p.W | p.SIMPLE, lun=lun, itt=0x7000 + i,
+                              cmdsn=session.cmdsn, expstatsn=session.conn.expstatsn, edtl=512,
+                              cdb=scsi.write10(0, 1)))
+    for _ in range(n):
+        got = session.conn.recv()
+        assert got.opcode in (p.R2T, p.REJECT)
+        asked += got.opcode == p.R2T
+        rejected += got.opcode == p.REJECT and got.reason == p.REJ_IMMEDIATE
+    assert asked + rejected == n and 0 < asked < n
+    session.tmf(p.ABORT_TASK_SET, lun=lun)
+    assert session.scsi(scsi.test_unit_ready(), lun=lun, immediate=True).good(), "there is room again"
+
+
 def test_gap_holds_until_filled(session, lun):
     """4.2.3: commands are delivered in CmdSN order: a later one waits for the gap to be filled."""
     sn = session.take_cmdsn()

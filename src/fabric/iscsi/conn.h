@@ -118,8 +118,9 @@ struct tx {
 	struct loop_op op;
 	struct loop_msg flush;
 	struct tx_batch *batch; /* being sent */
-	uint64_t queued_bytes;
-	uint32_t items;
+	uint32_t items; /* plain PDUs, until they have been sent */
+	uint32_t tasks; /* likewise */
+	uint64_t task_bytes; /* their Data-In */
 };
 
 struct conn {

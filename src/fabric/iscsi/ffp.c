@@ -89,7 +89,11 @@ static void hold(struct conn *conn, const struct pdu *pdu, uint32_t cmdsn)
 		return;
 	}
 	task->cmdsn = cmdsn;
-	task->immediate = bhs_immediate(&pdu->bhs);
+	if (bhs_immediate(&pdu->bhs) && !task_take_immediate(task)) {
+		reject_send(conn, pdu, ISCSI_REJECT_IMMEDIATE_COMMAND);
+		task_kill(task);
+		return;
+	}
 	task->held_pdu = malloc(sizeof(*pdu));
 	task->held_data = malloc(pdu->data_bytes + 1u);
 	if (!task->held_pdu || !task->held_data) {

@@ -104,6 +104,13 @@
 /* PDUs without a command (pings, rejects, texts) waiting to be sent, until receiving stops. */
 #define TX_PDUS_MAX 128
 
+/*
+ * Commands that have ended and wait to be sent, and their data, until receiving stops: the window
+ * opens when a command ends, so a peer that does not read could have ever more of them.
+ */
+#define TX_TASKS_MAX      1024
+#define TX_TASK_BYTES_MAX (64u << 20)
+
 /* One submission: PDUs, slices and bytes. */
 #define TX_BATCH_PDUS  128
 #define TX_BATCH_IOV   640
@@ -124,5 +131,14 @@
 
 /* Commands that wait for a lower CmdSN: the window is no larger. */
 #define SESS_DEPTH_MAX 1024
+
+/*
+ * Immediate requests under way or held: the window does not bound them (4.2.2.1), so more are
+ * rejected (11.17.1, 06h).
+ */
+#define SESS_IMMEDIATE_MAX 256
+
+/* Task management functions of a connection under way; they take no place in the window. */
+#define CONN_TMFS_MAX 256
 
 #endif

@@ -58,7 +58,7 @@ struct sess {
 	struct list held; /* commands that came before their turn, by CmdSN */
 
 	struct hash tasks; /* struct task by ITT; on the loop of the connection */
-	uint32_t ntasks;
+	uint32_t nimmediate; /* immediate requests among the tasks; likewise */
 	uint32_t next_ttt;
 	uint32_t ended_itts[SESS_ENDED_ITTS]; /* of writes whose data may still be coming */
 	uint32_t next_ended;

@@ -50,6 +50,8 @@ static void task_free(struct task *task)
 	cmd_free(task->cmd);
 	free(task->held_pdu);
 	free(task->held_data);
+	if (task->immediate)
+		conn->sess->nimmediate--;
 	conn->ntasks--;
 	if (nl->nfree_tasks < FREE_TASKS_KEPT) {
 		nl->nfree_tasks++;
@@ -61,6 +63,17 @@ static void task_free(struct task *task)
 		conn_reap(conn);
 	else if (conn->logging_out && !conn->ntasks)
 		logout_finish(conn);
+}
+
+bool task_take_immediate(struct task *task)
+{
+	struct sess *sess = task->conn->sess;
+
+	if (sess->nimmediate >= SESS_IMMEDIATE_MAX)
+		return false;
+	sess->nimmediate++;
+	task->immediate = true;
+	return true;
 }
 
 void task_unuse(struct task *task)
@@ -259,7 +272,11 @@ void task_begin(struct conn *conn, const struct pdu *pdu)
 	task->cmd->task = task;
 	task->itt = be32_get(c->initiator_task_tag);
 	task->cmdsn = be32_get(c->cmdsn);
-	task->immediate = bhs_immediate(&pdu->bhs);
+	if (bhs_immediate(&pdu->bhs) && !task_take_immediate(task)) {
+		reject_send(conn, pdu, ISCSI_REJECT_IMMEDIATE_COMMAND);
+		task_kill(task);
+		return;
+	}
 	if (!fill_cmd(task->cmd, pdu)) {
 		reject_send(conn, pdu, ISCSI_REJECT_INVALID_PDU_FIELD);
 		task_kill(task);

@@ -42,7 +42,7 @@ struct task {
 	struct list link; /* in sess->held */
 	enum task_state state;
 	uint32_t itt, cmdsn;
-	bool immediate;
+	bool immediate; /* counted in sess->nimmediate */
 	bool hashed;
 	bool in_window; /* counts in sess->active */
 	bool unsolicited; /* an unsolicited burst is open: F has not come yet */
@@ -85,6 +85,8 @@ void task_data_end(struct conn *conn, const struct pdu *pdu, bool digest_ok);
  * task_free() is task_unuse()'s.
  */
 struct task *task_new(struct conn *conn);
+/* It is an immediate one. False: there are too many (SESS_IMMEDIATE_MAX), it is to be rejected. */
+bool task_take_immediate(struct task *task);
 /* What was held for its turn gets it, or never will. */
 void task_run_held(struct task *task);
 void task_drop_held(struct task *task);

@@ -125,7 +125,7 @@ static enum iscsi_tmf_response abort_absent(struct conn *conn, const struct bhs_
 
 static void submit(struct conn *conn, const struct bhs_tmf_request *q, uint8_t function)
 {
-	struct tmf_request *r = calloc(1, sizeof(*r));
+	struct tmf_request *r = conn->pins < CONN_TMFS_MAX ? calloc(1, sizeof(*r)) : NULL;
 	struct tmf *tmf = r ? tmf_new(conn->sess->nexus, conn->loop) : NULL;
 
 	if (!tmf) {

@@ -54,7 +54,8 @@ void tx_init(struct conn *conn)
 
 bool tx_full(const struct conn *conn)
 {
-	return conn->tx.items >= TX_PDUS_MAX;
+	return conn->tx.items >= TX_PDUS_MAX || conn->tx.tasks >= TX_TASKS_MAX ||
+	       conn->tx.task_bytes >= TX_TASK_BYTES_MAX;
 }
 
 bool tx_idle(const struct conn *conn)
@@ -108,6 +109,8 @@ void tx_send(struct conn *conn, struct tx_pdu *p)
 void tx_send_task(struct conn *conn, struct task *task)
 {
 	task->sending = true;
+	conn->tx.tasks++;
+	conn->tx.task_bytes += task->cmd->in.bytes;
 	task->tx.task = task;
 	queue(conn, &task->tx);
 }
@@ -366,12 +369,19 @@ static void batch_free(struct conn *conn, struct tx_batch *b)
 	list_push_front(&nl->free_batches, &b->link);
 }
 
+static void uncount_task(struct conn *conn, struct task *task)
+{
+	task->sending = false;
+	conn->tx.tasks--;
+	conn->tx.task_bytes -= task->cmd->in.bytes;
+}
+
 static void item_sent(struct conn *conn, struct tx_item *item)
 {
 	struct tx_pdu *p;
 
 	if (item->task) {
-		item->task->sending = false;
+		uncount_task(conn, item->task);
 		task_unuse(item->task);
 		return;
 	}
@@ -454,7 +464,7 @@ void tx_drop(struct conn *conn)
 		struct tx_item *item = container_of(n, struct tx_item, link);
 
 		if (item->task) {
-			item->task->sending = false;
+			uncount_task(conn, item->task);
 			task_kill(item->task);
 		} else {
 			item_sent(conn, item);
