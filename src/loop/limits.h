@@ -61,6 +61,10 @@ enum {
 	POOL_CHUNKS_WARM = 256,
 	/* Partly free chunks that are tried for a contiguous run before a fresh one is taken. */
 	POOL_CHUNKS_TRIED = 4,
+	/* Free pages in partly free chunks are used up first if they are more than a 1/n-th ... */
+	POOL_SLACK_PART = 16,
+	/* ... and no fewer chunks than this are in use. */
+	POOL_CHUNKS_UNSPARED = 64,
 	/* Chunks that one message of a loop gives back, so that it does not hold up I/O. */
 	POOL_CHUNKS_TRIMMED = 32,
 };

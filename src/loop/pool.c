@@ -15,79 +15,29 @@
  *	- a release that may find the chunk empty is counted in `pins` from before it sets the bits
  *	  until it has listed the chunk, and a chunk goes to the global pool only while all its
  *	  pages are claimed and nothing is pinned. So no late release can touch its next life.
- * A cache may also take pages from chunks of others when there is nothing else: the word alone
- * decides.
+ * A cache may also take pages from chunks of others: the word alone decides. That is done when
+ * there is nothing else, and when more than a small part of the memory in use lies free in pieces:
+ * one page that is in use for long, of a RAM disk say, pins its chunk.
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/err.h"
 #include "loop/loop_priv.h"
 #include "loop/poison.h"
-
-enum { CHUNK_PAGES = 64, NO_OWNER = 0 };
-#define CHUNK_BYTES     ((uint64_t)CHUNK_PAGES * POOL_PAGE_BYTES)
-#define HUGE_PAGE_BYTES (UINT64_C(2) << 20)
-#define ALL_FREE        UINT64_MAX
-
-struct chunk {
-	_Atomic uint64_t free; /* bit i: page i; 0 in the global pool */
-	_Atomic uint32_t owner; /* number of the cache plus one, NO_OWNER in the global pool */
-	_Atomic uint32_t pins;
-	_Atomic bool listed;
-	bool warm; /* in the global pool, and its memory was kept */
-	struct list link; /* in a list of the owner; the owner's thread alone */
-	_Atomic(struct chunk *) next; /* in `returned` */
-	char pad[16];
-};
-static_assert(sizeof(struct chunk) == CACHE_LINE, "chunks share no cache line");
-
-struct cache {
-	struct list partial; /* tried first for what is smaller than a chunk */
-	struct list whole; /* had all pages free when they were listed */
-	struct loop *loop; /* NULL: the shared one */
-	_Alignas(CACHE_LINE) _Atomic(struct chunk *) returned;
-	_Atomic uint32_t nwhole; /* chunks that became wholly free since the last trim */
-	_Atomic bool trim_posted;
-	struct loop_msg trim_msg;
-};
-
-struct pages {
-	char *base;
-	uint64_t npages, limit_bytes;
-	uint32_t nchunks;
-	struct chunk *chunks;
-	_Atomic uint32_t *refs; /* one per page */
-	unsigned ncaches; /* loops, and the shared one at the end */
-	struct cache *caches;
-	pthread_mutex_t shared_lock; /* of the shared cache */
-
-	pthread_mutex_t lock; /* of the global pool */
-	uint64_t *avail; /* bit per chunk: in the global pool */
-	uint32_t navail, nwarm;
-	uint32_t first_avail; /* no lower word has a bit */
-	uint32_t nused; /* no chunk from here on was ever taken, but for the odd last one */
-};
+#include "loop/pool_priv.h"
 
 /* What an allocation has got so far. */
 struct gather {
 	struct iovec *iov;
 	unsigned n, max;
 	uint64_t need; /* pages still missing */
+	bool tight; /* there is memory, but in more pieces than entries */
 };
 
 static char *chunk_at(const struct pages *ps, const struct chunk *c)
 {
 	return ps->base + (uint64_t)(c - ps->chunks) * CHUNK_BYTES;
-}
-
-static uint64_t mask_of(unsigned first, unsigned n)
-{
-	return n == CHUNK_PAGES ? ALL_FREE : ((UINT64_C(1) << n) - 1) << first;
 }
 
 /* ---- global pool -------------------------------------------------------------------------- */
@@ -118,14 +68,18 @@ static int64_t avail_find(struct pages *ps, uint32_t k)
 	return -1;
 }
 
-/* Take k neighbouring chunks for `owner` with all pages claimed. NULL if there are none. */
+/*
+ * Take k neighbouring chunks for `owner` with all pages claimed, a single one from the memory that
+ * was in use last. NULL if there are none.
+ */
 static struct chunk *global_take(struct pages *ps, uint32_t k, uint32_t owner)
 {
 	struct chunk *c;
 	int64_t first;
 
 	pthread_mutex_lock(&ps->lock);
-	first = k <= ps->navail ? avail_find(ps, k) : -1;
+	c = k == 1 ? list_first(&ps->warm, struct chunk, link) : NULL;
+	first = c ? c - ps->chunks : k <= ps->navail ? avail_find(ps, k) : -1;
 	if (first < 0) {
 		pthread_mutex_unlock(&ps->lock);
 		return NULL;
@@ -136,8 +90,11 @@ static struct chunk *global_take(struct pages *ps, uint32_t k, uint32_t owner)
 		uint32_t at = (uint32_t)first + i;
 
 		ps->avail[at / 64] &= ~(UINT64_C(1) << (at % 64));
-		ps->nwarm -= c[i].warm;
+		if (!c[i].warm)
+			continue;
+		list_del(&c[i].link);
 		c[i].warm = false;
+		ps->nwarm--;
 	}
 	if (ps->nused < (uint32_t)first + k)
 		ps->nused = (uint32_t)first + k;
@@ -164,6 +121,8 @@ static void global_put(struct pages *ps, struct chunk *c)
 		madvise(chunk_at(ps, c), CHUNK_BYTES, MADV_DONTNEED);
 	pthread_mutex_lock(&ps->lock);
 	c->warm = warm;
+	if (warm)
+		list_push_front(&ps->warm, &c->link);
 	ps->avail[i / 64] |= UINT64_C(1) << (i % 64);
 	ps->navail++;
 	if (i / 64 < ps->first_avail)
@@ -234,7 +193,7 @@ static void cache_unlist(struct cache *ca, struct chunk *c)
 /* Give wholly free chunks beyond `keep` back, at most max. Returns true if there are more. */
 static bool cache_trim(struct pages *ps, struct cache *ca, unsigned keep, unsigned max)
 {
-	struct list *const lists[] = { &ca->partial, &ca->whole };
+	struct list *const lists[] = { &ca->whole, &ca->partial };
 	struct chunk *c, *tmp;
 
 	cache_drain(ca);
@@ -244,8 +203,10 @@ static bool cache_trim(struct pages *ps, struct cache *ca, unsigned keep, unsign
 
 			if (atomic_load_explicit(&c->free, memory_order_relaxed) != ALL_FREE)
 				continue;
-			if (keep) {
+			if (keep) { /* where whole chunks are looked for */
 				keep--;
+				list_del(&c->link);
+				list_push_back(&ca->whole, &c->link);
 				continue;
 			}
 			if (!max)
@@ -265,7 +226,7 @@ static bool cache_trim(struct pages *ps, struct cache *ca, unsigned keep, unsign
 	return false;
 }
 
-static void trim_fn(struct loop *loop, struct loop_msg *msg)
+void pool_trim_fn(struct loop *loop, struct loop_msg *msg)
 {
 	struct cache *ca = container_of(msg, struct cache, trim_msg);
 
@@ -467,6 +428,87 @@ static bool alloc_fresh(struct pages *ps, struct cache *ca, struct gather *g, ui
 	return true;
 }
 
+/*
+ * Does so much lie free in pieces that they are to be used before another chunk? If chunks that one
+ * page pins were passed over for ever, memory would grow far beyond what is in use. Counting takes
+ * long, so one count decides for many pages.
+ */
+static bool pool_scattered(struct pages *ps, uint64_t need)
+{
+	uint64_t nfree = 0, slack;
+	uint32_t used, taken, kept = POOL_CHUNKS_KEPT * ps->ncaches;
+	bool yes, known;
+
+	pthread_mutex_lock(&ps->lock);
+	used = ps->nused;
+	taken = (uint32_t)(ps->npages / CHUNK_PAGES) - ps->navail;
+	yes = ps->scattered;
+	known = ps->verdict_pages >= need;
+	if (taken < POOL_CHUNKS_UNSPARED || (need <= CHUNK_PAGES && !list_empty(&ps->warm))) {
+		yes = false; /* little, or it costs no memory */
+		known = true;
+	} else if (known) {
+		ps->verdict_pages -= need;
+	}
+	pthread_mutex_unlock(&ps->lock);
+	if (known)
+		return yes;
+	for (uint32_t i = 0; i < used; i++) {
+		uint64_t w = atomic_load_explicit(&ps->chunks[i].free, memory_order_relaxed);
+
+		if (w == ALL_FREE && kept)
+			kept--;
+		else
+			nfree += (unsigned)__builtin_popcountll(w);
+	}
+	slack = (uint64_t)taken * CHUNK_PAGES / POOL_SLACK_PART;
+	yes = nfree > slack;
+	pthread_mutex_lock(&ps->lock);
+	ps->scattered = yes;
+	ps->verdict_pages = yes ? nfree - slack : slack / 8;
+	pthread_mutex_unlock(&ps->lock);
+	return yes;
+}
+
+/* Take what is free in c. There are entries for single pages. */
+static void gather_chunk(struct pages *ps, struct gather *g, struct chunk *c)
+{
+	uint64_t old = atomic_load_explicit(&c->free, memory_order_relaxed), take;
+
+	do {
+		if (!old)
+			return;
+		take = old;
+		for (uint64_t n = (unsigned)__builtin_popcountll(old); n > g->need; n--)
+			take &= take - 1;
+	} while (!atomic_compare_exchange_weak(&c->free, &old, old & ~take));
+	while (take) {
+		unsigned at = (unsigned)__builtin_ctzll(take);
+		uint64_t end = ~(take >> at);
+		unsigned n = end ? (unsigned)__builtin_ctzll(end) : CHUNK_PAGES;
+		bool added = gather_add(ps, g, c, at, n);
+
+		assert(added);
+		(void)added;
+		take &= ~mask_of(at, n);
+	}
+}
+
+/*
+ * Pieces from anybody's chunks in turn. As many pages are free as pool_scattered() demands, so a
+ * chunk yields POOL_SLACK_PART-ths of its pages on average.
+ */
+static void alloc_pinned(struct pages *ps, struct gather *g)
+{
+	uint32_t used = chunks_used(ps);
+
+	for (uint32_t i = 0; i < used && g->need; i++) {
+		uint32_t at = atomic_fetch_add_explicit(&ps->hand, 1, memory_order_relaxed);
+
+		gather_chunk(ps, g, &ps->chunks[at % used]);
+	}
+}
+
 /* Take what c has free in runs that are long enough for the entries left. */
 static void alloc_pieces(struct pages *ps, struct gather *g, struct chunk *c)
 {
@@ -511,6 +553,17 @@ static bool alloc_some(struct pages *ps, struct cache *ca, struct gather *g)
 	cache_drain(ca);
 	if (g->need <= CHUNK_PAGES && alloc_listed(ps, ca, g, (unsigned)g->need))
 		return true;
+	g->tight = g->max < g->need;
+	if (pool_scattered(ps, g->tight ? 1 : g->need)) {
+		if (g->tight)
+			return false;
+		while (g->need >= CHUNK_PAGES && alloc_listed(ps, ca, g, CHUNK_PAGES))
+			;
+		alloc_pinned(ps, g);
+		if (!g->need)
+			return true;
+	}
+	g->tight = false;
 	if (alloc_fresh(ps, ca, g, g->need))
 		return true;
 	/* No run that is long enough: whole chunks one by one, then what is left. */
@@ -544,7 +597,7 @@ int pages_alloc(
 		pthread_mutex_unlock(&ps->shared_lock);
 	if (!done) {
 		pages_unref(loops, iov, g.n);
-		return pages_free_count(ps) >= npages ? -EMSGSIZE : -ENOMEM;
+		return g.tight || pages_free_count(ps) >= npages ? -EMSGSIZE : -ENOMEM;
 	}
 	iov[g.n - 1].iov_len -= npages * POOL_PAGE_BYTES - n;
 	return (int)g.n;
@@ -645,134 +698,4 @@ uint64_t pages_used_bytes(const struct loops *loops)
 uint64_t pages_limit_bytes(const struct loops *loops)
 {
 	return loops->pages->limit_bytes;
-}
-
-/* ---- life --------------------------------------------------------------------------------- */
-
-/* Half of the memory that this machine or container has. */
-static uint64_t default_limit(void)
-{
-	long npages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-	uint64_t total =
-		npages > 0 && page > 0 ? (uint64_t)npages * (uint64_t)page : UINT64_C(1) << 30;
-	unsigned long long cgroup;
-	FILE *f = fopen("/sys/fs/cgroup/memory.max", "re");
-
-	if (f) {
-		if (fscanf(f, "%llu", &cgroup) == 1 && cgroup < total) /* "max": no number */
-			total = cgroup;
-		fclose(f);
-	}
-	return total / 2;
-}
-
-static void *reserve(uint64_t n)
-{
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		-1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-/*
- * The arena itself begins at a huge page and asks for such, where the kernel has some to give:
- * first touching a RAM disk page by page costs a multiple of writing to it.
- */
-static void *reserve_arena(uint64_t n)
-{
-	char *p = reserve(n + HUGE_PAGE_BYTES), *from;
-	uint64_t lead;
-
-	if (!p)
-		return NULL;
-	lead = -(uintptr_t)p % HUGE_PAGE_BYTES;
-	from = p + lead;
-	if (lead)
-		munmap(p, lead);
-	munmap(from + n, HUGE_PAGE_BYTES - lead);
-	madvise(from, n, MADV_HUGEPAGE);
-	return from;
-}
-
-static uint64_t refs_bytes(const struct pages *ps)
-{
-	return (uint64_t)ps->nchunks * CHUNK_PAGES * sizeof(*ps->refs);
-}
-
-static void caches_init(struct loops *loops, struct pages *ps)
-{
-	for (unsigned i = 0; i < ps->ncaches; i++) {
-		struct cache *ca = &ps->caches[i];
-
-		*ca = (struct cache){ .loop = i < loops->n ? &loops->v[i] : NULL };
-		list_init(&ca->partial);
-		list_init(&ca->whole);
-		ca->trim_msg.fn = trim_fn;
-	}
-}
-
-static void chunks_init(struct pages *ps)
-{
-	uint32_t whole = (uint32_t)(ps->npages / CHUNK_PAGES);
-
-	for (uint32_t i = 0; i < whole; i++)
-		ps->avail[i / 64] |= UINT64_C(1) << (i % 64);
-	ps->navail = whole;
-	if (whole < ps->nchunks) /* the rest of an odd quota: nobody's, taken as a last resort */
-		atomic_store(&ps->chunks[whole].free, mask_of(0, ps->npages % CHUNK_PAGES));
-}
-
-int pages_new(struct loops *loops, uint64_t limit_bytes, struct errmsg *err)
-{
-	struct pages *ps = calloc(1, sizeof(*ps));
-
-	if (!ps)
-		return errmsg_set(err, -ENOMEM, "out of memory for the page pool");
-	pthread_mutex_init(&ps->lock, NULL);
-	pthread_mutex_init(&ps->shared_lock, NULL);
-	loops->pages = ps;
-	ps->limit_bytes = limit_bytes ? limit_bytes : default_limit();
-	ps->npages = ps->limit_bytes / POOL_PAGE_BYTES;
-	if (!ps->npages || ps->npages / CHUNK_PAGES >= INT32_MAX)
-		return errmsg_set(err, -EINVAL, "a page quota of %llu bytes is not possible",
-			(unsigned long long)ps->limit_bytes);
-	ps->nchunks = (uint32_t)((ps->npages + CHUNK_PAGES - 1) / CHUNK_PAGES);
-	ps->ncaches = loops->n + 1;
-	ps->base = reserve_arena(ps->nchunks * CHUNK_BYTES);
-	ps->chunks = reserve(ps->nchunks * sizeof(struct chunk));
-	ps->refs = reserve(refs_bytes(ps));
-	ps->avail = calloc((ps->nchunks + 63) / 64, sizeof(*ps->avail));
-	ps->caches = aligned_alloc(CACHE_LINE, ps->ncaches * sizeof(struct cache));
-	if (!ps->base || !ps->chunks || !ps->refs || !ps->avail || !ps->caches)
-		return errmsg_set(err, -ENOMEM,
-			"no address space for a page quota of %llu bytes (RLIMIT_AS, "
-			"vm.overcommit_memory): set a smaller one",
-			(unsigned long long)ps->limit_bytes);
-	caches_init(loops, ps);
-	chunks_init(ps);
-	return 0;
-}
-
-void pages_free(struct loops *loops)
-{
-	struct pages *ps = loops->pages;
-
-	if (!ps)
-		return;
-	loops->pages = NULL;
-	if (ps->base) {
-		/* what was ever used: all of a large arena would take seconds */
-		mem_unpoison(ps->base, ps->nused * CHUNK_BYTES);
-		mem_unpoison(ps->base + (ps->nchunks - 1) * CHUNK_BYTES, CHUNK_BYTES);
-		munmap(ps->base, ps->nchunks * CHUNK_BYTES);
-	}
-	if (ps->chunks)
-		munmap(ps->chunks, ps->nchunks * sizeof(struct chunk));
-	if (ps->refs)
-		munmap(ps->refs, refs_bytes(ps));
-	free(ps->avail);
-	free(ps->caches);
-	pthread_mutex_destroy(&ps->lock);
-	pthread_mutex_destroy(&ps->shared_lock);
-	free(ps);
 }

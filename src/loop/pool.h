@@ -25,7 +25,8 @@ struct loops;
  * shorter than its pages.
  *	loop	whose free pages are used; NULL (control thread, workers): the shared ones
  * Returns the number of entries, or -ENOMEM (no memory or the quota is used up), -EMSGSIZE
- * (max_iov too small for how scattered the free pages are). On failure nothing is taken.
+ * (max_iov too small for how scattered the free pages are; with an entry for each page it is not
+ * returned). On failure nothing is taken.
  */
 int pages_alloc(
 	struct loops *loops, struct loop *loop, uint64_t n, struct iovec *iov, unsigned max_iov);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Tests of pool.c: sizes and contiguity, the quota, references, use by many threads at once, and
- * that memory which one loop has freed is there for all others.
+ * Tests of pool.c: sizes and contiguity, the quota, references, use by many threads at once, that
+ * memory which one loop has freed is there for all others, and that pinned chunks are used up.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -220,6 +220,95 @@ static void test_handed_on(void **state)
 	loops_free(loops);
 }
 
+/* ---- pinned chunks ------------------------------------------------------------------------ */
+
+enum { DISK_CHUNKS = 768, DISK_PAGES = DISK_CHUNKS * 64, PINNED_TURNS = 4 };
+
+/* A set of pages in use, as a RAM disk's, and every page that was ever handed out. */
+struct disk {
+	struct loops *loops;
+	char *base; /* a page; others are told by how far they lie from it */
+	void *pages[DISK_PAGES];
+	bool seen[8 * DISK_PAGES]; /* from 4 disks below base on */
+	uint32_t nseen, seed, nruns;
+	bool failed;
+};
+
+/* n new pages instead of those from `at` on. */
+static void disk_put(struct disk *d, struct loop *loop, unsigned at, unsigned n)
+{
+	struct iovec iov[64];
+	int k = pages_alloc(d->loops, loop, n * PAGE, iov, 64);
+
+	if (k < 0) {
+		d->failed = true;
+		return;
+	}
+	d->nruns += (unsigned)k;
+	for (int i = 0; i < k; i++) {
+		for (size_t b = 0; b < iov[i].iov_len; b += PAGE, at++) {
+			char *p = (char *)iov[i].iov_base + b;
+			int64_t nr;
+
+			if (!d->base)
+				d->base = p;
+			nr = (p - d->base) / (int64_t)PAGE + 4 * DISK_PAGES;
+			d->nseen += !d->seen[nr];
+			d->seen[nr] = true;
+			if (d->pages[at])
+				page_unref(d->loops, d->pages[at]);
+			d->pages[at] = p;
+		}
+	}
+}
+
+static void disk_fill(struct loop *loop, void *arg)
+{
+	for (unsigned i = 0; i < DISK_PAGES; i += 64)
+		disk_put(arg, loop, i, 64);
+}
+
+static void disk_shuffle(struct loop *loop, void *arg)
+{
+	struct disk *d = arg;
+
+	for (unsigned i = 0; i < 2 * DISK_PAGES; i++) {
+		d->seed = d->seed * 1103515245 + 12345;
+		disk_put(d, loop, (d->seed >> 8) % DISK_PAGES, 1);
+	}
+}
+
+/*
+ * Single pages are replaced all over a full disk, by the loop that filled it or by another one.
+ * Then it is written over in chunks: chunks that few pages pin are used up, not passed over, so
+ * that not many more pages are ever touched than are in use.
+ */
+static void test_pinned(void **state)
+{
+	for (unsigned other = 0; other < 2; other++) {
+		struct disk *d = calloc(1, sizeof(*d));
+
+		d->loops = set_new(4 * DISK_CHUNKS * CHUNK);
+		loops_call(d->loops, loops_get(d->loops, 0), disk_fill, d);
+		for (unsigned i = 0; i < PINNED_TURNS; i++) {
+			struct loop *loop = loops_get(d->loops, (i / 2 + other) % 2);
+
+			loops_call(d->loops, loop, i % 2 ? disk_fill : disk_shuffle, d);
+		}
+		assert_false(d->failed);
+		assert_int_equal(pages_used_bytes(d->loops), DISK_PAGES * PAGE);
+		print_message(
+			"%u pages in use, %u touched, %u runs\n", DISK_PAGES, d->nseen, d->nruns);
+		/* and 16 MiB for what caches keep */
+		assert_in_range(d->nseen, DISK_PAGES, DISK_PAGES + DISK_PAGES / 8 + 4096);
+		for (unsigned i = 0; i < DISK_PAGES; i++)
+			page_unref(d->loops, d->pages[i]);
+		assert_int_equal(pages_used_bytes(d->loops), 0);
+		loops_free(d->loops);
+		free(d);
+	}
+}
+
 /* ---- many threads ------------------------------------------------------------------------- */
 
 enum { SLOTS = 64, TURNS = 20000 };
@@ -368,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_scattered),
 		cmocka_unit_test(test_handed_on),
+		cmocka_unit_test(test_pinned),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_cost),
 	};
