@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "control/rpc.h"
 #include "control/toy_tree.h"
 
@@ -19,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct tree *t;
 	json_t *j;
 
+	log_set_level(LOG_LEVEL_ERROR);
 	assert(!tree_new(&toy_root_type, NULL, &t));
 	assert(!tree_mkdir(t, tree_lookup(t, "/disks"), "d0", NULL, NULL));
 	assert(!control_new(t, &c));

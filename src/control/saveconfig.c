@@ -343,7 +343,7 @@ static json_t *extras_of(struct saveconfig *s, uint32_t crc, uint64_t bytes)
 }
 
 /* Find a configuration that can be used: 0 with *ret_config and *ret_extras. */
-static int choose(struct saveconfig *s, struct problems *p, json_t **ret_config,
+static int choose(struct saveconfig *s, bool reload, struct problems *p, json_t **ret_config,
 	json_t **ret_extras, struct errmsg *err)
 {
 	char *text = NULL;
@@ -352,30 +352,26 @@ static int choose(struct saveconfig *s, struct problems *p, json_t **ret_config,
 	int r = loops_read_file(s->loops, s->file, SAVECONFIG_BYTES_MAX, &text, &n);
 
 	scan_slots(s);
-	if (!r) {
+	if (!r)
 		config = parse_good(text, n, p);
+	if (config) {
 		s->loaded_crc = crc32c(text, n);
 		s->loaded_bytes = n;
-	}
-	free(text);
-	if (config) {
 		extras = extras_of(s, s->loaded_crc, s->loaded_bytes);
 		snprintf(s->source, sizeof(s->source), "file");
-	} else if (s->generation) {
+	} else if (s->generation && !reload) {
 		say_fall_back(s, p, r);
 		if (fall_back(s, p, &extras, &config))
 			log_msg(LOG_LEVEL_ERROR, "config",
-				"%s: in force: %s; mend or remove the file, "
-				"or save to replace it",
+				"%s: in force: %s; mend or remove the file, or save to replace it",
 				s->file, s->source);
 	}
-	if (!config) {
-		json_decref(extras);
-		if (r)
-			return errmsg_set(err, r, "%s: %s", s->file, err_text(r));
+	free(text);
+	if (!config && r)
+		return errmsg_set(err, r, "%s: %s", s->file, err_text(r));
+	if (!config)
 		return errmsg_set(err, -EINVAL, "%s: %s: %s", s->file, p->n ? p->list[0].path : "",
 			p->n ? p->list[0].text : "cannot be used");
-	}
 	*ret_config = config;
 	*ret_extras = extras;
 	return 0;
@@ -387,17 +383,15 @@ static int no_file(struct errmsg *err)
 		"there is no file to save to or load from: start the daemon with --config FILE");
 }
 
-int saveconfig_load(
-	struct saveconfig *s, bool remove_others, struct problems *p, struct errmsg *err)
+int saveconfig_load(struct saveconfig *s, bool reload, struct problems *p, struct errmsg *err)
 {
 	json_t *config, *extras;
-	int r = s->file ? choose(s, p, &config, &extras, err) : no_file(err);
+	int r = s->file ? choose(s, reload, p, &config, &extras, err) : no_file(err);
 
 	if (r)
 		return r;
 	s->loading = true;
-	r = saveapply(
-		s->tree, config, extras, remove_others ? SAVEAPPLY_REMOVE_OTHERS : 0, &s->hooks, p);
+	r = saveapply(s->tree, config, extras, reload ? SAVEAPPLY_REMOVE_OTHERS : 0, &s->hooks, p);
 	s->loading = false;
 	s->changed = false;
 	s->lost = p->counts[PROBLEM_SKIPPED];

@@ -31,13 +31,14 @@ int saveconfig_new(struct loops *loops, struct tree *tree, const char *file,
 struct saveconfig *saveconfig_free(struct saveconfig *s);
 
 /*
- * Bring the tree to the saved configuration. remove_others: also take away what it does not have
- * (a reload); else only add and change (at start). Problems say what was left out and why.
- * 0; -ENOENT: there is neither file nor generation, the tree is as it was; -EINVAL: the file
- * cannot be used and no generation either, the tree is as it was.
+ * Bring the tree to the saved configuration.
+ *	reload	false, at start: add what it has; a file that is missing or cannot be used is
+ *		replaced by the newest good generation. true: also take away what it does not
+ *		have; but a file that cannot be used changes nothing
+ * Problems say what was left out and why. 0; -ENOENT: there is no file (and no generation), -EINVAL:
+ * it cannot be used (and no generation): then the tree is as it was.
  */
-int saveconfig_load(
-	struct saveconfig *s, bool remove_others, struct problems *p, struct errmsg *err);
+int saveconfig_load(struct saveconfig *s, bool reload, struct problems *p, struct errmsg *err);
 
 /*
  * Write the running configuration. -EBUSY: the last load left something out, which saving would

@@ -54,7 +54,7 @@ static int loaded(struct world *w)
 	int number, extra;
 
 	problems_init(&p);
-	if (saveconfig_load(w->s, true, &p, &err))
+	if (saveconfig_load(w->s, false, &p, &err))
 		fail_msg("not loaded: %s", err.text);
 	assert_int_equal(p.n, 0);
 	problems_done(&p);

@@ -89,8 +89,8 @@ static char *read_file(const char *path)
 	return text;
 }
 
-/* Load: the result, and the source that is in force then. */
-static void load(int want, const char *source)
+/* Load, at start or again: the result, and the source that is in force then. */
+static void load_as(bool reload, int want, const char *source)
 {
 	struct problems p;
 	struct errmsg err = { 0 };
@@ -98,7 +98,7 @@ static void load(int want, const char *source)
 	int r;
 
 	problems_init(&p);
-	r = saveconfig_load(s, true, &p, &err);
+	r = saveconfig_load(s, reload, &p, &err);
 	if (r != want)
 		fail_msg("%d: %s", r, err.text);
 	status = saveconfig_status(s);
@@ -114,6 +114,11 @@ static void save(void)
 
 	if (saveconfig_save(s, false, &err))
 		fail_msg("%s", err.text);
+}
+
+static void load(int want, const char *source)
+{
+	load_as(false, want, source);
 }
 
 #define RAM(name)                                                                                  \
@@ -187,6 +192,24 @@ static void damaged(void **state)
 	assert_true(has("r"));
 	save();
 	load(0, "file");
+}
+
+/* A mistake in the file is no reason to give up what runs. */
+static void reload_of_a_bad_file(void **state)
+{
+	write_file(RAM("r"));
+	load(0, "file");
+	save();
+	assert_int_equal(tree_set(t, tree_lookup(t, "/core/rd_mcp_0/r"), "alias", "x", NULL), 0);
+	write_file("{");
+	load_as(true, -EINVAL, "file");
+	assert_int_equal(unlink(file), 0);
+	load_as(true, -ENOENT, "file");
+	assert_true(has("r"));
+	write_file(RAM("q"));
+	load_as(true, 0, "file");
+	assert_false(has("r"));
+	assert_true(has("q"));
 }
 
 static void unusable(void **state)
@@ -369,6 +392,7 @@ int main(void)
 		with_config(nothing_there),
 		with_config(what_is_written),
 		with_config(damaged),
+		with_config(reload_of_a_bad_file),
 		with_config(unusable),
 		with_config(changed_by_others),
 		with_config(damaged_generation),

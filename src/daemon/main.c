@@ -19,21 +19,26 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
+static void log_problems(const struct problems *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		log_msg(p->list[i].level == PROBLEM_NOTE ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+			"config", "%s: %s: %s", problem_level_name(p->list[i].level),
+			p->list[i].path, p->list[i].text);
+}
+
 static void reload(struct daemon *d)
 {
 	struct problems p;
-	struct strbuf out;
 	struct errmsg err = { 0 };
 
 	problems_init(&p);
-	strbuf_init(&out);
 	if (saveconfig_load(d->save, true, &p, &err)) {
 		log_msg(LOG_LEVEL_ERROR, "daemon", "not reloaded: %s", err.text);
 	} else {
-		problems_print(&p, &out);
-		log_msg(LOG_LEVEL_INFO, "daemon", "reloaded%s%s", out.len ? ":\n" : "", out.s);
+		log_problems(&p);
+		log_msg(LOG_LEVEL_INFO, "daemon", "reloaded");
 	}
-	strbuf_done(&out);
 	problems_done(&p);
 }
 
@@ -161,10 +166,7 @@ static int load(struct daemon *d, struct errmsg *err)
 			d->o->config);
 		r = 0;
 	}
-	for (unsigned i = 0; i < p.n; i++)
-		log_msg(p.list[i].level == PROBLEM_NOTE ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
-			"config", "%s: %s: %s", problem_level_name(p.list[i].level), p.list[i].path,
-			p.list[i].text);
+	log_problems(&p);
 	problems_done(&p);
 	return r;
 }
