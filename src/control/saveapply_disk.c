@@ -64,6 +64,11 @@ static void word_text(const struct word *w, const json_t *value, struct strbuf *
 		strbuf_printf(out, "%s=%d", w->word, json_is_true(value));
 }
 
+static bool is_settings(const struct word *w)
+{
+	return !strcmp(w->word, "dev_config");
+}
+
 /* False: told. */
 static bool write_words(struct apply *a, struct node *disk, const char *plugin, const json_t *obj)
 {
@@ -77,8 +82,9 @@ static bool write_words(struct apply *a, struct node *disk, const char *plugin, 
 
 		if (strcmp(words[i].plugin, plugin) != 0)
 			continue;
+		/* Settings may have commas, "control" knows where they end. */
 		if (words[i].type == W_TEXT && words[i].word && json_is_string(value) &&
-			strpbrk(json_string_value(value), ",\n"))
+			strpbrk(json_string_value(value), is_settings(&words[i]) ? "\n" : ",\n"))
 			r = errmsg_set(&err, -EINVAL,
 				"\"%s\": commas and line ends are not possible",
 				json_string_value(value));

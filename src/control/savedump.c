@@ -251,13 +251,17 @@ static void dump_ramdisk(json_t *out, const char *info)
 
 static void dump_user(json_t *out, const char *info)
 {
-	const char *config = strstr(info, "Config: ");
-	const char *end = config ? strstr(config, " Size: ") : NULL;
+	const char *config = strstr(info, "Config: "), *end = NULL, *p = config;
 
 	set_info_size(out, info, "Size");
+	/* Settings may have the word too: the last one is the size's. */
+	while (p && (p = strstr(p, " Size: ")))
+		end = p++;
 	if (!end)
 		return;
 	config += strlen("Config: ");
+	if (end < config)
+		return;
 	json_object_set_new(out, "config", json_stringn(config, (size_t)(end - config)));
 }
 

@@ -96,17 +96,21 @@ def capacity(d, lun):
 def test_serves_and_saves_the_same(serve):
     """What is saved is what was loaded, and loads again."""
     d = serve(lambda d: {
-        "storage_objects": [disk("r0"), disk("f0", "fileio", dev=f"{d.dir}/f0.img", write_back=True, aio=False)],
-        "targets": [target(d.port, [(0, "ramdisk/r0"), (3, "fileio/f0")])], "fabric_modules": []})
-    assert capacity(d, 0) == capacity(d, 3) == 1 << 24
+        "storage_objects": [disk("r0"), disk("f0", "fileio", dev=f"{d.dir}/f0.img", write_back=True, aio=False),
+                            disk("u0", "user", config="delay/ms=0,op=read|null/block=4096")],
+        "targets": [target(d.port, [(0, "ramdisk/r0"), (3, "fileio/f0"), (4, "user/u0")])],
+        "fabric_modules": []})
+    assert capacity(d, 0) == capacity(d, 3) == capacity(d, 4) == 1 << 24
     with d.control() as c:
         c.call("save")
     first = d.read()
-    assert [so["name"] for so in first["storage_objects"]] == ["r0", "f0"]
+    assert [so["name"] for so in first["storage_objects"]] == ["r0", "f0", "u0"]
+    assert first["storage_objects"][2]["config"] == "delay/ms=0,op=read|null/block=4096"
     assert first["storage_objects"][1]["write_back"] is True
     tpg = first["targets"][0]["tpgs"][0]
     assert [(x["index"], x["storage_object"], x["alias"]) for x in tpg["luns"]] == \
-        [(0, "/backstores/ramdisk/r0", "link0"), (3, "/backstores/fileio/f0", "link3")]
+        [(0, "/backstores/ramdisk/r0", "link0"), (3, "/backstores/fileio/f0", "link3"),
+         (4, "/backstores/user/u0", "link4")]
     assert tpg["attributes"]["generate_node_acls"] == 1 and tpg["parameters"]["ErrorRecoveryLevel"] == "0"
     assert os.stat(d.config_path).st_mode & 0o777 == 0o600
     d.stop()
