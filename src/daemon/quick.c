@@ -106,8 +106,8 @@ static int read_secret(const char *path, char secret[SECRET_MAX + 1], struct err
 	return r;
 }
 
-/* Name and secret of --chap USER:FILE into the directory auth/ of dir. */
-static int put_chap(struct quick *q, struct node *dir, const char *chap)
+/* Name and secret of --chap USER:FILE into the directory `sub` of dir. */
+static int put_chap(struct quick *q, struct node *dir, const char *sub, const char *chap)
 {
 	const char *colon = strchr(chap, ':');
 	char secret[SECRET_MAX + 1], user[256];
@@ -121,9 +121,9 @@ static int put_chap(struct quick *q, struct node *dir, const char *chap)
 	snprintf(user, sizeof(user), "%.*s", (int)(colon - chap), chap);
 	r = read_secret(colon + 1, secret, q->err);
 	if (!r)
-		r = put(q, dir, "auth", "userid", user);
+		r = put(q, dir, sub, "userid", user);
 	if (!r)
-		r = put(q, dir, "auth", "password", secret);
+		r = put(q, dir, sub, "password", secret);
 	explicit_bzero(secret, sizeof(secret));
 	return r;
 }
@@ -136,7 +136,7 @@ static int allow_one(struct quick *q, const char *iqn)
 	int r = acl ? 0 : q->err->code;
 
 	if (!r && q->o->chap.n)
-		r = put_chap(q, acl, q->o->chap.v[0]);
+		r = put_chap(q, acl, "auth", q->o->chap.v[0]);
 	for (struct node *l = node_first_child(luns); l && !r; l = node_next_child(luns, l)) {
 		ml = make(q, acl, "%s", node_name(l));
 		r = ml ? tree_link(q->t, ml, "lun", l, q->err) : q->err->code;
@@ -176,7 +176,11 @@ static int allow(struct quick *q)
 	if (!r && any)
 		r = put(q, q->tpg, "attrib", "demo_mode_write_protect", "0");
 	if (!r && any && o->chap.n)
-		r = put_chap(q, q->tpg, o->chap.v[0]);
+		r = put_chap(q, q->tpg, "auth", o->chap.v[0]);
+	/* Discovery takes the secret too, of who has it set for both; it does not demand it. */
+	if (!r && o->chap.n)
+		r = put_chap(
+			q, node_child(tree_root(q->t), "iscsi"), "discovery_auth", o->chap.v[0]);
 	for (unsigned i = 0; i < o->allow.n && !r; i++) {
 		if (strcmp(o->allow.v[i], "any") != 0)
 			r = allow_one(q, o->allow.v[i]);
