@@ -454,6 +454,19 @@ static bool key_usable(const struct keys_nego *n, const struct key *k)
 	return (k->stages & n->stage) && (k->use != USE_LO || n->leading);
 }
 
+/*
+ * A name that is said again as it was said before changes nothing: initiators in use (libiscsi in a
+ * discovery session with credentials) begin each stage with it.
+ */
+static bool same_name_again(
+	const struct keys_nego *n, const struct key *k, const struct keys_pair *p)
+{
+	char name[NODE_NAME_BYTES_MAX + 1];
+
+	return k->kind == KEY_DECLARED_NAME && !node_name_normalize(p->value, name, NULL) &&
+	       !strcmp(name, value_field(k, n->values));
+}
+
 static int take_key(struct keys_nego *n, const struct key *k, const struct keys_pair *p,
 	struct keys_text *out, struct keys_fault *f)
 {
@@ -461,6 +474,8 @@ static int take_key(struct keys_nego *n, const struct key *k, const struct keys_
 		keys_fault_set(f, "%s is the target's to send", k->name);
 		return -EPROTO;
 	}
+	if ((n->seen & key_bit(k)) && same_name_again(n, k, p))
+		return 0;
 	if (n->seen & key_bit(k)) {
 		keys_fault_set(f, "%s is negotiated a second time", k->name);
 		return -EPROTO;
