@@ -119,6 +119,7 @@ struct tx {
 	struct loop_msg flush;
 	struct tx_batch *batch; /* being sent */
 	uint32_t items; /* plain PDUs, until they have been sent */
+	uint64_t queued_bytes; /* data of those */
 	uint32_t tasks; /* likewise */
 	uint64_t task_bytes; /* their Data-In */
 };

@@ -163,10 +163,23 @@ static uint16_t find_node(void *arg, const struct login_id *id, struct login_gra
 	return q.status;
 }
 
+/* MaxConnections is 1: no session takes another connection, but one that is there is told apart. */
 static uint16_t find_session(void *arg, const struct login_id *id, struct sess_params *params)
 {
-	/* MaxConnections is 1: there is no session that a connection could be added to (6.3.4). */
-	return LOGIN_STATUS_SESSION_DOES_NOT_EXIST;
+	struct conn *conn = arg;
+	bool found = false;
+	struct tpg *tpg;
+	struct sess *s;
+
+	engine_lock(conn->entity->eng);
+	tpg = id->discovery ? NULL : tpg_of(conn, id->target_name);
+	if (tpg)
+		list_for_each (s, &tpg->sessions, struct sess, tpg_link)
+			if (s->tsih == id->tsih && !strcmp(s->initiator, id->initiator_name) &&
+				!memcmp(s->isid, id->isid, sizeof(s->isid)))
+				found = true;
+	engine_unlock(conn->entity->eng);
+	return found ? LOGIN_STATUS_TOO_MANY_CONNECTIONS : LOGIN_STATUS_SESSION_DOES_NOT_EXIST;
 }
 
 static const struct login_ops ops = {

@@ -107,6 +107,12 @@ static void hold(struct conn *conn, const struct pdu *pdu, uint32_t cmdsn)
 		task_kill(task);
 }
 
+/* 11.2.1.8: the tag of a task that is under way names that and nothing else. */
+static bool tag_in_use(const struct conn *conn, const struct pdu *pdu)
+{
+	return bhs_itt(&pdu->bhs) != TAG_RESERVED && task_find(conn->sess, bhs_itt(&pdu->bhs));
+}
+
 static void run_in_order(struct conn *conn, const struct pdu *pdu)
 {
 	/* CmdSN is at the same place in all of them. */
@@ -115,8 +121,12 @@ static void run_in_order(struct conn *conn, const struct pdu *pdu)
 	struct sess *sess = conn->sess;
 
 	if (bhs_immediate(&pdu->bhs)) {
-		/* 4.2.3: a function waits for the commands before it, also if it is immediate. */
+		/*
+		 * 4.2.3: a function waits for the commands before it, also if it is immediate; but
+		 * ABORT TASK, which may be about one that never comes.
+		 */
 		if (bhs_opcode(&pdu->bhs) == ISCSI_OP_TASK_MANAGEMENT_REQUEST &&
+			(pdu->bhs.flags & ISCSI_TMF_MASK) != ISCSI_TMF_ABORT_TASK &&
 			sna_lt(sess->exp_cmdsn, cmdsn) && sna_le(cmdsn, sess->max_cmdsn + 1))
 			hold(conn, pdu, cmdsn);
 		else
@@ -146,8 +156,10 @@ void ffp_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 		return;
 	if (row->end)
 		row->end(conn, pdu, digest_ok);
-	else if (digest_ok)
-		run_in_order(conn, pdu);
-	else
+	else if (!digest_ok)
 		reject_send(conn, pdu, ISCSI_REJECT_DATA_DIGEST_ERROR);
+	else if (tag_in_use(conn, pdu))
+		reject_send(conn, pdu, ISCSI_REJECT_TASK_IN_PROGRESS);
+	else
+		run_in_order(conn, pdu);
 }

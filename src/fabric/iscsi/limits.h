@@ -141,4 +141,7 @@
 /* Task management functions of a connection under way; they take no place in the window. */
 #define CONN_TMFS_MAX 256
 
+/* Data of plain PDUs (echoed pings, texts) waiting to be sent, until receiving stops. */
+#define TX_QUEUED_BYTES_MAX (2u << 20)
+
 #endif

@@ -77,6 +77,7 @@ void logout_request(struct conn *conn, const struct pdu *pdu, const struct iovec
 	conn->logout_itt = bhs_itt(&pdu->bhs);
 	conn_event(conn, EV_LOGOUT);
 	give_up_data(conn->sess);
+	sess_drop_held(conn->sess);
 	if (conn->ntasks)
 		loop_timer_arm(conn->loop, &conn->timer, COMMANDS_WAIT_NS);
 	else

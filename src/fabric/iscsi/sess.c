@@ -237,18 +237,22 @@ static void kill_unanswered(struct sess *sess)
 	}
 }
 
-void sess_conn_gone(struct sess *sess, struct conn *conn)
+void sess_drop_held(struct sess *sess)
 {
 	struct list *n;
 
+	while ((n = list_pop_front(&sess->held)))
+		task_drop_held(container_of(n, struct task, link));
+}
+
+void sess_conn_gone(struct sess *sess, struct conn *conn)
+{
 	list_del(&conn->sess_link);
 	if (!list_empty(&sess->conns))
 		return;
 	sess->state = SESS_FAILED;
 	kill_unanswered(sess);
-	/* What was held for its turn never gets it. */
-	while ((n = list_pop_front(&sess->held)))
-		task_drop_held(container_of(n, struct task, link));
+	sess_drop_held(sess);
 	if (!sess_close_nexus(sess, conn))
 		sess->state = SESS_CLOSED;
 }

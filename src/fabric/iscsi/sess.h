@@ -114,6 +114,8 @@ enum sess_order { SESS_NOW, SESS_HELD, SESS_IGNORE };
 enum sess_order sess_order_of(struct sess *sess, uint32_t cmdsn, bool scsi);
 /* Keep it until its turn. False: another one has that CmdSN. */
 bool sess_hold(struct sess *sess, struct task *task);
+/* What is held never gets its turn: the session ends. */
+void sess_drop_held(struct sess *sess);
 /* Run what is held and has its turn now. */
 void sess_run_held(struct sess *sess);
 

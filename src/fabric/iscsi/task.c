@@ -87,8 +87,14 @@ void task_unuse(struct task *task)
 struct task *task_find(struct sess *sess, uint32_t itt)
 {
 	struct hash_u64_node *n = hash_u64_find(&sess->tasks, itt);
+	struct task *t;
 
-	return n ? container_of(n, struct task, hash) : NULL;
+	if (n)
+		return container_of(n, struct task, hash);
+	list_for_each (t, &sess->held, struct task, link)
+		if (t->cmd && t->itt == itt)
+			return t;
+	return NULL;
 }
 
 void task_forget_itt(struct task *task)

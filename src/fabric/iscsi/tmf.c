@@ -85,16 +85,6 @@ void task_tmf_done(struct tmf *tmf)
 	tmf_free(tmf);
 }
 
-static struct task *find_held(struct sess *sess, uint32_t itt)
-{
-	struct task *t;
-
-	list_for_each (t, &sess->held, struct task, link)
-		if (t->cmd && t->itt == itt)
-			return t;
-	return NULL;
-}
-
 /*
  * ABORT TASK of a task that the engine does not have (11.5.1, RFC 7143 11.6.1 a): one that was not
  * received but whose CmdSN is in the window counts as received, so that it is never run.
@@ -103,12 +93,8 @@ static enum iscsi_tmf_response abort_absent(struct conn *conn, const struct bhs_
 {
 	uint32_t ref = be32_get(q->refcmdsn);
 	struct sess *sess = conn->sess;
-	struct task *t = find_held(sess, be32_get(q->referenced_task_tag));
+	struct task *t;
 
-	if (t) {
-		t->cmd = cmd_free(t->cmd);
-		return ISCSI_TMF_FUNCTION_COMPLETE;
-	}
 	if (sna_lt(ref, sess->exp_cmdsn) || sna_lt(sess->max_cmdsn, ref) ||
 		!sna_lt(ref, be32_get(q->cmdsn)))
 		return ISCSI_TMF_TASK_DOES_NOT_EXIST;
@@ -120,6 +106,25 @@ static enum iscsi_tmf_response abort_absent(struct conn *conn, const struct bhs_
 		task_kill(t);
 	else
 		sess_run_held(sess);
+	return ISCSI_TMF_FUNCTION_COMPLETE;
+}
+
+/* ABORT TASK of one that the engine has not seen yet, or is done with. */
+static enum iscsi_tmf_response abort_here(struct task *t)
+{
+	struct sess *sess = t->conn->sess;
+
+	if (t->state == TASK_HELD) {
+		/* Its CmdSN still counts: the rest of it stays in its place. */
+		sess->ended_itts[sess->next_ended++ % SESS_ENDED_ITTS] = t->itt;
+		t->cmd = cmd_free(t->cmd);
+		return ISCSI_TMF_FUNCTION_COMPLETE;
+	}
+	/* Its answer is on the way. */
+	if (t->sending || t->status_sent)
+		return ISCSI_TMF_TASK_DOES_NOT_EXIST;
+	/* It has a status but waits for data, which the initiator will not send any more. */
+	task_kill(t);
 	return ISCSI_TMF_FUNCTION_COMPLETE;
 }
 
@@ -157,10 +162,8 @@ void tmf_request(struct conn *conn, const struct pdu *pdu, const struct iovec *d
 	if (function == ISCSI_TMF_ABORT_TASK) {
 		struct task *t = task_find(conn->sess, be32_get(q->referenced_task_tag));
 
-		/* One that has its status is over; its answer is on the way. */
-		if (!t || t->state == TASK_RESPONDING) {
-			respond(conn, itt,
-				t ? ISCSI_TMF_TASK_DOES_NOT_EXIST : abort_absent(conn, q));
+		if (!t || t->state == TASK_HELD || t->state == TASK_RESPONDING) {
+			respond(conn, itt, t ? abort_here(t) : abort_absent(conn, q));
 			return;
 		}
 	}

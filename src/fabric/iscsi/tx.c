@@ -54,8 +54,8 @@ void tx_init(struct conn *conn)
 
 bool tx_full(const struct conn *conn)
 {
-	return conn->tx.items >= TX_PDUS_MAX || conn->tx.tasks >= TX_TASKS_MAX ||
-	       conn->tx.task_bytes >= TX_TASK_BYTES_MAX;
+	return conn->tx.items >= TX_PDUS_MAX || conn->tx.queued_bytes >= TX_QUEUED_BYTES_MAX ||
+	       conn->tx.tasks >= TX_TASKS_MAX || conn->tx.task_bytes >= TX_TASK_BYTES_MAX;
 }
 
 bool tx_idle(const struct conn *conn)
@@ -103,6 +103,7 @@ void tx_send(struct conn *conn, struct tx_pdu *p)
 		return;
 	}
 	conn->tx.items++;
+	conn->tx.queued_bytes += p->data_bytes;
 	queue(conn, &p->item);
 }
 
@@ -387,6 +388,7 @@ static void item_sent(struct conn *conn, struct tx_item *item)
 	}
 	p = container_of(item, struct tx_pdu, item);
 	conn->tx.items--;
+	conn->tx.queued_bytes -= p->data_bytes;
 	if (p->sent)
 		p->sent(conn, p);
 	pdu_free(conn, p);
