@@ -52,7 +52,8 @@ static int teardown(void **state)
 	"{\"alua_tpgs\":[{\"alua_access_state\":0,\"alua_access_type\":3,\"name\":"                \
 	"\"default_tg_pt_gp\",\"preferred\":0,\"tg_pt_gp_id\":0}],\"attributes\":{"                \
 	"\"block_size\":512,\"emulate_tpu\":0,\"emulate_write_cache\":0,\"queue_depth\":128},"     \
-	"\"config\":\"null/ Size: 7\",\"name\":\"u0\",\"plugin\":\"user\",\"size\":4096,\"wwn\":\"\"}"
+	"\"config\":\"null/ Size: 7\",\"name\":\"u0\","                                            \
+	"\"plugin\":\"user\",\"size\":4096,\"wwn\":\"\"}"
 #define LUN(i, plugin, d)                                                                          \
 	"{\"alias\":\"l" #i "\",\"alua_tg_pt_gp_name\":null,\"index\":" #i ",\"storage_object\":"  \
 	"\"/backstores/" plugin "/" d "\"}"

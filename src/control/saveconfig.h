@@ -35,8 +35,8 @@ struct saveconfig *saveconfig_free(struct saveconfig *s);
  *	reload	false, at start: add what it has; a file that is missing or cannot be used is
  *		replaced by the newest good generation. true: also take away what it does not
  *		have; but a file that cannot be used changes nothing
- * Problems say what was left out and why. 0; -ENOENT: there is no file (and no generation), -EINVAL:
- * it cannot be used (and no generation): then the tree is as it was.
+ * Problems say what was left out and why. 0; -ENOENT: there is no file (and no generation),
+ * -EINVAL: it cannot be used (and no generation): then the tree is as it was.
  */
 int saveconfig_load(struct saveconfig *s, bool reload, struct problems *p, struct errmsg *err);
 

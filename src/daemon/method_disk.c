@@ -30,7 +30,7 @@ static json_t *disk_row(struct tree *t, struct node *disk)
 		lu_get_conf(lu, &conf);
 	row = json_pack("{s:o, s:o, s:o, s:o, s:I, s:i, s:i, s:b}", "name",
 		json_text(node_name(disk)), "hba", json_text(hba.s), "path", json_text(path.s),
-		"state", json_text(state.s), "size", (json_int_t)(conf.nblocks << conf.block_shift),
+		"state", json_text(state.s), "size", (json_int_t)conf.nblocks << conf.block_shift,
 		"block_size", lu ? 1 << conf.block_shift : 0, "luns", lu ? (int)lu->exports : 0,
 		"read_only", conf.write_protected);
 	strbuf_done(&state);
