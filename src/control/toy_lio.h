@@ -133,15 +133,22 @@ static bool toy_word(const struct toy *t, const char *key, char *ret, size_t cap
 	size_t n;
 
 	ret[0] = '\0';
-	while ((p = strstr(p, key))) {
-		p += strlen(key);
-		at = p;
+	/* A word begins the text or follows a comma; the last one counts. */
+	for (; (p = strstr(p, key)); p += strlen(key)) {
+		if (p == t->control || p[-1] == ',')
+			at = p + strlen(key);
 	}
 	if (!at)
 		return false;
 	n = strcspn(at, ",");
 	snprintf(ret, cap, "%.*s", (int)n, at);
 	return true;
+}
+
+/* What kind it is, by the first word. */
+static bool toy_is(const struct toy *t, const char *key)
+{
+	return !strncmp(t->control, key, strlen(key));
 }
 
 static int toy_info_get(const struct attr *a, void *obj, struct strbuf *out)
@@ -151,19 +158,22 @@ static int toy_info_get(const struct attr *a, void *obj, struct strbuf *out)
 
 	strbuf_puts(out, "Status: DEACTIVATED  Max Queue Depth: 0  SectorSize: 512  "
 			 "HwMaxSectors: 16384\n        ");
-	if (toy_word(t, "fd_dev_name=", path, sizeof(path))) {
+	if (toy_is(t, "fd_dev_name=")) {
+		toy_word(t, "fd_dev_name=", path, sizeof(path));
 		toy_word(t, "fd_dev_size=", size, sizeof(size));
 		strbuf_printf(out, "TCM FILEIO ID: 0        File: %s  Size: %s  Mode: %s Async: %d",
 			path, size,
 			strstr(t->control, "fd_buffered_io=1") ? "Buffered-WCE" : "O_DSYNC",
 			!!strstr(t->control, "fd_async_io=1"));
-	} else if (toy_word(t, "rd_pages=", size, sizeof(size))) {
+	} else if (toy_is(t, "rd_pages=")) {
+		toy_word(t, "rd_pages=", size, sizeof(size));
 		strbuf_printf(out,
 			"TCM RamDisk ID: 0  RamDisk Makeup: rd_mcp\n        PAGES/PAGE_SIZE: "
 			"%s*4096"
 			"  SG_table_count: 1  nullio: %d dummy: 0",
 			size, !!strstr(t->control, "rd_nullio=1"));
-	} else if (toy_word(t, "dev_config=", path, sizeof(path))) {
+	} else if (toy_is(t, "dev_config=")) {
+		toy_word(t, "dev_config=", path, sizeof(path));
 		toy_word(t, "dev_size=", size, sizeof(size));
 		strbuf_printf(out, "Config: %s Size: %s MaxDataAreaMB: 8", path, size);
 	} else {
