@@ -47,7 +47,10 @@ bool page_exclusive(const struct loops *loops, const void *p);
 void pages_ref(struct loops *loops, const struct iovec *iov, unsigned niov);
 void pages_unref(struct loops *loops, const struct iovec *iov, unsigned niov);
 
-/* Bytes in use and the quota. Any thread. */
+/*
+ * Bytes in use and the quota. Any thread. While a loop hands chunks back, what is in use is counted
+ * too high for a moment.
+ */
 uint64_t pages_used_bytes(const struct loops *loops);
 uint64_t pages_limit_bytes(const struct loops *loops);
 
