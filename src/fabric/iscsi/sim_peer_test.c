@@ -104,7 +104,7 @@ void peer_send(struct peer *peer, const void *data, size_t n)
 
 static void send_pdu(struct peer *peer, void *bhs, const void *data, uint32_t n)
 {
-	static uint8_t buf[BHS_BYTES + 8 + TASK_BLOCKS * 512 + 8];
+	uint8_t buf[BHS_BYTES + 8 + TASK_BLOCKS * 512 + 8];
 	uint32_t pad = pad_bytes(n);
 	size_t at = BHS_BYTES;
 
@@ -339,7 +339,14 @@ static void data_in(struct peer *peer, const struct bhs_data_in *d, const uint8_
 	}
 }
 
-static void response(struct peer *peer, const struct bhs_scsi_response *r)
+/* Fixed format sense of a disk's error: MEDIUM ERROR or DATA PROTECT (SPC-4 4.5.6). */
+static bool is_disk_error(const uint8_t *data, uint32_t n)
+{
+	return n >= 2 + 3 && ((data[2 + 2] & 0x0f) == 0x3 || (data[2 + 2] & 0x0f) == 0x7);
+}
+
+static void response(
+	struct peer *peer, const struct bhs_scsi_response *r, const uint8_t *data, uint32_t n)
 {
 	struct peer_task *k = task_of(peer, be32_get(r->initiator_task_tag));
 
@@ -349,6 +356,8 @@ static void response(struct peer *peer, const struct bhs_scsi_response *r)
 	assert_int_equal(r->response, ISCSI_RESPONSE_COMMAND_COMPLETED);
 	if (!r->status)
 		assert_int_equal(r->flags & (RSP_OVERFLOW | RSP_UNDERFLOW), 0);
+	if (r->status == 0x02 && is_disk_error(data, n))
+		peer->disk_errors++;
 	answered(peer, k, r->status);
 }
 
@@ -405,7 +414,7 @@ static void take_pdu(struct peer *peer, const uint8_t *bhs, const uint8_t *data,
 		data_in(peer, (const struct bhs_data_in *)bhs, data, n);
 		break;
 	case ISCSI_OP_SCSI_RESPONSE:
-		response(peer, (const struct bhs_scsi_response *)bhs);
+		response(peer, (const struct bhs_scsi_response *)bhs, data, n);
 		break;
 	case ISCSI_OP_R2T:
 		r2t(peer, (const struct bhs_r2t *)bhs);

@@ -64,6 +64,7 @@ struct peer {
 	uint8_t *rx;
 	size_t rx_bytes, rx_cap;
 	uint64_t good, failed, rejects, answered; /* counters for the test */
+	uint64_t disk_errors; /* of the failed: those with the sense of a disk's error */
 	uint32_t tmf_itt; /* of the function under way, TAG_RESERVED: none */
 	uint8_t tmf_response;
 	bool logged_out;

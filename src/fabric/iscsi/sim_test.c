@@ -36,8 +36,7 @@ static struct peer_params params(uint64_t seed)
 	return p;
 }
 
-static const char *const disks[] = { "ram:256k", "file:/disk,size=256k", "delay:ms=1|ram:256k",
-	"file:/disk,size=256k,write_back=yes" };
+static const char *const disks[] = { "ram:256k", "file:/disk,size=256k", "delay:ms=1|ram:256k" };
 
 static void begin(uint64_t seed, const char *spec)
 {
@@ -218,16 +217,23 @@ static void failing_disk(void **state)
 		"error:op=read,mode=short,after=4,count=7|file:/disk,size=256k",
 		"error:mode=fail,errno=ENOSPC,op=write,after=2,count=9|file:/disk,size=256k" };
 
+	uint64_t errors[4] = { 0 };
+
 	for (uint64_t seed = 0; seed < 24; seed++) {
 		begin(seed, bad[seed % 4]);
 		work(50);
 		peer_drain(&peer);
 		rig_set(t.lu, "mode", "off");
 		peer_check_disk(&peer);
-		assert_true(peer.failed >= 1); /* the unit attention, or what an error hit */
+		/* The disk's errors, and the unit attention of a new session, and no others. */
+		errors[seed % 4] += peer.disk_errors;
+		assert_true(peer.failed <= peer.disk_errors + 1);
 		peer_logout(&peer);
 		end();
 	}
+	for (unsigned i = 0; i < 4; i++)
+		if (!errors[i])
+			fail_msg("%s: no error of the disk has reached the initiator", bad[i]);
 }
 
 /* A disk that does not answer does not keep the session. */
@@ -254,28 +260,34 @@ static void stuck_disk(void **state)
 /* The target may close or reject; it goes on serving others, and the disk is as it was. */
 static void garbage(void **state)
 {
+	/* INQUIRY, REQUEST SENSE, READ (6) (10) (16), REPORT LUNS, and two that do not exist */
+	static const uint8_t reads[] = { 0x12, 0x03, 0x08, 0x28, 0x88, 0xa0, 0xc1, 0x02 };
+
 	for (uint64_t seed = 0; seed < 48; seed++) {
 		uint8_t junk[600];
 		uint32_t n;
 
 		begin(seed, "ram:256k");
 		work(10);
+		peer_drain(&peer); /* so that no Data-Out of junk meets a write of the model */
 		peer.loose = true;
 		for (n = 0; n < sizeof(junk); n++)
 			junk[n] = (uint8_t)pick(256);
 		if (seed % 2) {
 			/* A header that is nearly right. */
 			memset(junk, 0, BHS_BYTES);
-			junk[0] = (uint8_t)pick(0x40);
+			/* Every other one of these a command or data. */
+			junk[0] = pick(2)   ? (uint8_t)pick(0x40)
+				  : pick(2) ? ISCSI_OP_SCSI_COMMAND
+					    : ISCSI_OP_DATA_OUT;
 			junk[1] = (uint8_t)pick(256);
 			junk[7] = (uint8_t)pick(200);
 			for (unsigned i = 16; i < 20; i++)
 				junk[i] = (uint8_t)pick(3);
 		}
-		/* READ of junk's CDB is all that it may become: writes are not in the model. */
-		if ((junk[0] & 0x3f) == ISCSI_OP_SCSI_COMMAND ||
-			(junk[0] & 0x3f) == ISCSI_OP_DATA_OUT)
-			junk[0] = 0x3f;
+		/* Writes are not in the model: commands of junk read, whatever else they say. */
+		if ((junk[0] & ISCSI_OP_MASK) == ISCSI_OP_SCSI_COMMAND)
+			junk[32] = reads[pick(sizeof(reads))];
 		peer_send(&peer, junk, 1 + pick(sizeof(junk) - 1));
 		sim_run(t.rig.k.loops, NULL, NULL, 500);
 		peer_drop(&peer, pick(2));
