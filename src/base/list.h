@@ -68,7 +68,9 @@ static inline struct list *list_pop_front(struct list *l)
 
 	if (n == l)
 		return NULL;
-	list_del(n);
+	l->next = n->next;
+	n->next->prev = l;
+	list_init(n);
 	return n;
 }
 

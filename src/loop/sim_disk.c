@@ -115,6 +115,12 @@ static void name_free(struct name *n)
 	free(n);
 }
 
+static void names_free(struct list *names)
+{
+	for (struct list *l; (l = list_pop_front(names));)
+		name_free(container_of(l, struct name, link));
+}
+
 static void name_set(struct list *names, const char *path, struct sim_inode *ino)
 {
 	struct name *n = name_find(names, path);
@@ -338,20 +344,20 @@ void sim_power_on(struct sim_disk *d)
 {
 	enum survivors which = (enum survivors)rng_below(&d->rng, NSURVIVORS + 2);
 	struct sim_inode *ino, *tmp;
-	struct name_change *c;
 	struct name *n;
 
 	if (which > SURVIVE_SOME) /* most often */
 		which = SURVIVE_SOME;
-	while ((c = list_first(&d->changes, struct name_change, link))) {
+	for (struct list *l; (l = list_pop_front(&d->changes));) {
+		struct name_change *c = container_of(l, struct name_change, link);
+
 		if (which == SURVIVE_ALL || (which == SURVIVE_SOME && rng_chance(&d->rng, 1, 2)))
 			change_applies[c->kind](&d->stable_names, c);
 		change_free(c);
 	}
 	list_for_each_safe (ino, tmp, &d->inodes, struct sim_inode, link)
 		sim_inode_power_on(ino, which, &d->rng);
-	while ((n = list_first(&d->names, struct name, link)))
-		name_free(n);
+	names_free(&d->names);
 	list_for_each (n, &d->stable_names, struct name, link)
 		name_set(&d->names, n->path, n->ino);
 	names_prune(d);
@@ -378,17 +384,12 @@ struct sim_disk *sim_disk_new(uint64_t seed)
 
 struct sim_disk *sim_disk_free(struct sim_disk *d)
 {
-	struct name_change *c;
-	struct name *n;
-
 	if (!d)
 		return NULL;
-	while ((c = list_first(&d->changes, struct name_change, link)))
-		change_free(c);
-	while ((n = list_first(&d->names, struct name, link)))
-		name_free(n);
-	while ((n = list_first(&d->stable_names, struct name, link)))
-		name_free(n);
+	for (struct list *l; (l = list_pop_front(&d->changes));)
+		change_free(container_of(l, struct name_change, link));
+	names_free(&d->names);
+	names_free(&d->stable_names);
 	assert(list_empty(&d->inodes)); /* a file is still open in a set of loops */
 	free(d);
 	return NULL;

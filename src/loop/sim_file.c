@@ -329,8 +329,8 @@ void sim_file_close(struct sim *sim, int fd)
 
 void sim_file_free(struct sim *sim)
 {
-	while (!list_empty(&sim->files))
-		file_free(list_first(&sim->files, struct sim_file, link));
+	for (struct list *n; (n = list_pop_front(&sim->files));)
+		file_free(container_of(n, struct sim_file, link));
 }
 
 static int sim_close_fd(struct loops *loops, int fd)

@@ -49,6 +49,14 @@ static struct block *map_make(struct block_map *m, uint64_t i)
 	return m->leaves[l][i % LEAF];
 }
 
+static void map_copy(struct block_map *to, const struct block_map *from, uint64_t i)
+{
+	const struct block *b = map_get(from, i);
+
+	if (b)
+		memcpy(map_make(to, i)->data, b->data, BLOCK);
+}
+
 static void map_drop(struct block_map *m, uint64_t i)
 {
 	struct block *b = map_get(m, i);
@@ -94,7 +102,7 @@ static void map_zero(struct block_map *m, uint64_t off, uint64_t end)
 		if (from == 0 && to == BLOCK)
 			map_drop(m, i);
 		else if (from < to)
-			memset(map_get(m, i)->data + from, 0, to - from);
+			memset(map_make(m, i)->data + from, 0, to - from); /* it is there */
 	}
 }
 
@@ -405,8 +413,8 @@ struct sim_inode *sim_inode_unref(struct sim_inode *ino)
 	assert(ino->refs > 0);
 	if (--ino->refs)
 		return NULL;
-	while (!list_empty(&ino->changes))
-		change_free(list_first(&ino->changes, struct change, link));
+	for (struct list *n; (n = list_pop_front(&ino->changes));)
+		change_free(container_of(n, struct change, link));
 	map_free(&ino->cache);
 	map_free(&ino->stable);
 	list_del(&ino->link);
@@ -419,8 +427,8 @@ void sim_inode_power_on(struct sim_inode *ino, enum survivors which, struct rng 
 	static const struct survival all;
 	uint64_t end;
 
-	while (!list_empty(&ino->changes)) {
-		struct change *c = list_first(&ino->changes, struct change, link);
+	for (struct list *n; (n = list_pop_front(&ino->changes));) {
+		struct change *c = container_of(n, struct change, link);
 
 		if (which == SURVIVE_SOME)
 			change_survive(ino, c, rng);
@@ -437,5 +445,5 @@ void sim_inode_power_on(struct sim_inode *ino, enum survivors which, struct rng 
 	end = (ino->size + BLOCK - 1) / BLOCK;
 	for (uint64_t i = map_next(&ino->stable, 0, end); i < end;
 		i = map_next(&ino->stable, i + 1, end))
-		memcpy(map_make(&ino->cache, i)->data, map_get(&ino->stable, i)->data, BLOCK);
+		map_copy(&ino->cache, &ino->stable, i);
 }

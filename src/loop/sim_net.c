@@ -508,14 +508,10 @@ void sim_net_close(struct sim *sim, int fd)
 
 void sim_net_free(struct sim *sim)
 {
-	while (!list_empty(&sim->conns))
-		conn_free(list_first(&sim->conns, struct sim_conn, link));
-	while (!list_empty(&sim->listens)) {
-		struct sim_listen *l = list_first(&sim->listens, struct sim_listen, link);
-
-		list_del(&l->link);
-		free(l);
-	}
+	for (struct list *n; (n = list_pop_front(&sim->conns));)
+		conn_free(container_of(n, struct sim_conn, link));
+	for (struct list *n; (n = list_pop_front(&sim->listens));)
+		free(container_of(n, struct sim_listen, link));
 }
 
 /* ---- the peer ----------------------------------------------------------------------------- */
