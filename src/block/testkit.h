@@ -73,12 +73,15 @@ static inline void kit_crash(struct kit *k)
  */
 static inline void kit_done(struct kit *k)
 {
-	uint64_t until = clock_now_ns() + KIT_WAIT_NS;
+	uint64_t until = clock_now_ns() + KIT_WAIT_NS, used;
 
 	backstore_registry_free(k->reg);
-	while (pages_used_bytes(k->loops) != k->used_bytes && clock_now_ns() < until)
+	used = pages_used_bytes(k->loops);
+	while (used != k->used_bytes && clock_now_ns() < until) {
 		loops_barrier(k->loops, NULL, NULL);
-	assert_int_equal(pages_used_bytes(k->loops), k->used_bytes);
+		used = pages_used_bytes(k->loops);
+	}
+	assert_int_equal(used, k->used_bytes);
 	loops_free(k->loops);
 	sim_disk_free(k->disk);
 }
