@@ -74,7 +74,6 @@ static void cmd_release(struct cmd *cmd)
 	data_done(&cmd->out);
 	data_done(&cmd->in);
 	free(cmd->scratch);
-	free(cmd->disk_iov);
 	if (el->nfree < FREE_CMDS_KEPT) {
 		el->nfree++;
 		list_push_front(&el->free_cmds, &cmd->link);
@@ -470,13 +469,9 @@ static void give_back_lent(struct bio *bio)
 		pages_unref(loop_set(cmd->loop), bio->b.iov, bio->b.niov);
 }
 
-static void bio_back(struct bio *bio)
+/* The disk has let go of the command. */
+static void go_on(struct cmd *cmd)
 {
-	struct cmd *cmd = bio->owner;
-
-	cmd->at_disk = false;
-	if (cmd->aborted)
-		give_back_lent(bio);
 	if (cmd->orphan)
 		orphan_back(cmd);
 	else if (cmd->aborted)
@@ -485,28 +480,14 @@ static void bio_back(struct bio *bio)
 		cmd->step(cmd);
 }
 
-/*
- * A disk may change the list of memory that it is given (ulio/backstore.h), and the command still
- * needs its own, to send from and to release: the disk gets a copy. Where pages are lent or given
- * it is meant to change the list. NULL: no memory.
- */
-static struct iovec *list_for_disk(
-	struct cmd *cmd, uint16_t flags, struct iovec *iov, uint32_t niov)
+static void bio_back(struct bio *bio)
 {
-	struct iovec *list = cmd->disk_few;
+	struct cmd *cmd = bio->owner;
 
-	if (!niov || flags & (ULIO_BIO_LEND | ULIO_BIO_GIVE))
-		return iov;
-	if (niov > CMD_FEW_IOV && niov > cmd->disk_cap) {
-		free(cmd->disk_iov);
-		cmd->disk_iov = malloc(niov * sizeof(*iov));
-		cmd->disk_cap = cmd->disk_iov ? niov : 0;
-	}
-	if (niov > CMD_FEW_IOV)
-		list = cmd->disk_iov;
-	if (list)
-		memcpy(list, iov, niov * sizeof(*iov));
-	return list;
+	cmd->at_disk = false;
+	if (cmd->aborted)
+		give_back_lent(bio);
+	go_on(cmd);
 }
 
 void cmd_submit_bio(struct cmd *cmd, uint16_t op, uint16_t flags, uint64_t lba, uint64_t nblocks,
@@ -517,9 +498,7 @@ void cmd_submit_bio(struct cmd *cmd, uint16_t op, uint16_t flags, uint64_t lba, 
 	assert(cmd->in_io && cmd->state == CMD_IO);
 	if (!cmd->bio)
 		cmd->bio = bio_new(cmd->lu->bs, cmd->loop);
-	if (niov)
-		iov = list_for_disk(cmd, flags, iov, niov);
-	if (!cmd->bio || (niov && !iov)) {
+	if (!cmd->bio) {
 		cmd_status(cmd, STATUS_BUSY);
 		return;
 	}

@@ -103,16 +103,11 @@ struct cmd {
 	struct range range; /* announced while range.lu is set */
 	uint64_t lba; /* of the range that it touches */
 	uint64_t nblocks; /* 0: none */
-	uint32_t done_bytes; /* handlers that go through data in pieces */
-	uint64_t started_ns;
 	void *scratch; /* of a handler, malloc'ed; freed with the command */
-	struct iovec *disk_iov; /* a list of more than CMD_FEW_IOV that a disk was given; owned */
-	uint32_t disk_cap;
 	struct sense sense; /* when status is CHECK CONDITION */
 
 	uint8_t sense_buf[CMD_SENSE_BYTES];
 	uint8_t cdb[CMD_CDB_BYTES];
-	struct iovec disk_few[CMD_FEW_IOV]; /* a shorter one */
 };
 
 /* ---- for fabrics -------------------------------------------------------------------------- */

@@ -9,22 +9,16 @@
 
 /* Largest transfer of one command: MAXIMUM TRANSFER LENGTH of VPD B0h. As LIO. */
 #define LU_MAX_TRANSFER_BYTES (8u << 20)
-/* Largest parameter list that a command may send; the longest is that of UNMAP. */
-#define CMD_PARAM_LIST_BYTES 65536u
 /* UNMAP descriptors in one command, VPD B0h. */
 #define LU_MAX_UNMAP_DESCRIPTORS 256u
 /* COMPARE AND WRITE, in blocks: the CDB field has 8 bits (SBC-4 5.3). */
 #define LU_MAX_CAW_BLOCKS 255u
-/* COMPARE AND WRITE compares in memory: bounded, so that 255 blocks of 4096 bytes fit. */
-#define LU_MAX_CAW_BYTES (LU_MAX_CAW_BLOCKS * 4096u)
 
 /*
  * Unit attentions waiting for one nexus on one LU; beyond that 2F/00 COMMANDS CLEARED… stands for
  * all.
  */
 #define ITL_MAX_UA 8u
-/* Commands in the task sets of one LU on one loop; TASK SET FULL beyond (SAM-5 5.3.1). */
-#define LU_MAX_TASKS_PER_LOOP 65536u
 /* LUNs of one port: flat space addressing (SAM-5 4.7.7.3) ends at 16383. */
 #define PORT_MAX_LUN 16383u
 /* How long a task management function waits for a disk before it is answered as rejected. */
