@@ -249,7 +249,6 @@ void task_data_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 	}
 	if (!digest_ok) {
 		/* RFC 7143 7.8: at level 0 the command ends with PROTOCOL SERVICE CRC ERROR. */
-		conn->sess->digest_errors++;
 		task->data_error = SENSE_CRC_ERROR_DETECTED;
 		reject_send(conn, pdu, ISCSI_REJECT_DATA_DIGEST_ERROR);
 	}

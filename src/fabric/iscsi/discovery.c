@@ -100,7 +100,7 @@ int discovery_send_targets(struct conn *conn, const char *which, struct keys_tex
 	 * Appendix C: All is for discovery sessions; a session of a target asks for that target
 	 * alone.
 	 */
-	if (!sess->discovery && *which && strcmp(which, sess->tpg->target->name))
+	if (!sess->discovery && (!sess->tpg || (*which && strcmp(which, sess->tpg->target->name))))
 		return -EPROTO;
 	if (!*name)
 		return -EPROTO;

@@ -42,8 +42,6 @@ void logout_answer(struct conn *conn)
 {
 	conn->logging_out = LOGOUT_NONE;
 	answer(conn, conn->logout_itt, ISCSI_LOGOUT_SUCCESS);
-	if (conn->sess->tpg)
-		atomic_fetch_add(&conn->sess->tpg->target->stats.logout_normal, 1);
 	conn_close_when_sent(conn);
 }
 
@@ -52,6 +50,9 @@ void logout_finish(struct conn *conn)
 	if (conn->logging_out != LOGOUT_COMMANDS || conn->closing)
 		return;
 	conn->logging_out = LOGOUT_NEXUS;
+	conn->sess->logged_out = true;
+	if (conn->sess->tpg)
+		atomic_fetch_add(&conn->sess->tpg->target->stats.logout_normal, 1);
 	loop_timer_disarm(conn->loop, &conn->timer);
 	if (!sess_close_nexus(conn->sess, conn))
 		logout_answer(conn);

@@ -65,6 +65,7 @@ void nop_ping(struct conn *conn)
 		conn->ping_sent = false;
 		loop_timer_arm(conn->loop, &conn->timer, limit - quiet);
 	} else if (conn->ping_sent) {
+		sess_count_error(conn->sess, SESS_CONNECTION_ERROR);
 		conn_close(conn, "no answer to a ping for %u s", a->nopin_response_timeout);
 	} else {
 		send_ping(conn);

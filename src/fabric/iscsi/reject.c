@@ -22,7 +22,8 @@ void reject_send(struct conn *conn, const struct pdu *pdu, enum iscsi_reject rea
 	}
 	log_limited(&conn->entity->peer_log, LOG_LEVEL_INFO, "iscsi", conn->peer,
 		"PDU with opcode 0x%02x rejected, reason 0x%02x", bhs_opcode(&pdu->bhs), reason);
-	atomic_fetch_add(&conn->entity->rejects, 1);
+	sess_count_error(conn->sess,
+		reason == ISCSI_REJECT_DATA_DIGEST_ERROR ? SESS_DIGEST_ERROR : SESS_FORMAT_ERROR);
 	tx_send(conn, p);
 }
 

@@ -148,13 +148,13 @@ static void header_complete(struct conn *conn)
 
 	if (!header_digest_ok(conn)) {
 		/* RFC 7143 7.7: at level 0 there is no way to find the next PDU with certainty. */
-		if (conn->sess)
-			conn->sess->digest_errors++;
+		sess_count_error(conn->sess, SESS_DIGEST_ERROR);
 		conn_close(conn, "header digest error");
 		return;
 	}
 	rx->pdu.data_bytes = bhs_data_bytes(&rx->pdu.bhs);
 	if (rx->pdu.data_bytes > conn->max_recv) {
+		sess_count_error(conn->sess, SESS_FORMAT_ERROR);
 		conn_close(conn, "data segment of %u bytes, MaxRecvDataSegmentLength is %u",
 			rx->pdu.data_bytes, conn->max_recv);
 		return;
@@ -222,6 +222,9 @@ static size_t feed(struct conn *conn, const uint8_t *p, size_t n)
 
 static void rx_ended(struct conn *conn, int res)
 {
+	/* Without a Logout before it this is no way to end (RFC 7143 7.1.4.3). */
+	if (!conn->closing && !conn->close_after_send)
+		sess_count_error(conn->sess, SESS_CONNECTION_ERROR);
 	if (!conn->closing && res == 0)
 		conn_close(conn, conn->state == CONN_LOGGED_IN ? "closed by the initiator" : NULL);
 	else if (!conn->closing)

@@ -216,6 +216,8 @@ void sess_leave_tpg(struct sess *sess)
 		list_del(&sess->tpg_link);
 		sess->tpg->nsessions--;
 		tell_waiters(sess->tpg);
+		/* From here on the group may go. */
+		sess->tpg = NULL;
 	}
 	engine_unlock(sess->entity->eng);
 }
@@ -245,12 +247,29 @@ void sess_drop_held(struct sess *sess)
 		task_drop_held(container_of(n, struct task, link));
 }
 
+void sess_count_error(struct sess *sess, enum sess_error kind)
+{
+	struct target_stats *stats = sess && sess->tpg ? &sess->tpg->target->stats : NULL;
+
+	if (!sess)
+		return;
+	if (kind == SESS_DIGEST_ERROR)
+		sess->digest_errors++;
+	if (stats)
+		atomic_fetch_add(kind == SESS_DIGEST_ERROR       ? &stats->digest_errors
+				 : kind == SESS_CONNECTION_ERROR ? &stats->connection_errors
+								 : &stats->format_errors,
+			1);
+}
+
 void sess_conn_gone(struct sess *sess, struct conn *conn)
 {
 	list_del(&conn->sess_link);
 	if (!list_empty(&sess->conns))
 		return;
 	sess->state = SESS_FAILED;
+	if (sess->tpg && !sess->logged_out)
+		atomic_fetch_add(&sess->tpg->target->stats.logout_abnormal, 1);
 	kill_unanswered(sess);
 	sess_drop_held(sess);
 	if (!sess_close_nexus(sess, conn))

@@ -33,7 +33,7 @@ enum sess_state {
 
 struct sess {
 	struct entity *entity;
-	struct tpg *tpg; /* NULL: a discovery session */
+	struct tpg *tpg; /* NULL: a discovery session, or one that has ended */
 	struct list tpg_link; /* in tpg->sessions, under the configuration lock */
 	struct nexus *nexus; /* NULL: a discovery session */
 	struct loop *loop; /* of the leading connection */
@@ -44,6 +44,7 @@ struct sess {
 	char initiator[NODE_NAME_BYTES_MAX + 1];
 	struct node_attribs node; /* of its ACL, as they were at login */
 	bool discovery;
+	bool logged_out; /* by a Logout, not by the loss of its connections */
 	struct list conns; /* struct conn by sess_link; of one loop while MaxConnections is 1 */
 	unsigned nconns; /* that are not freed */
 	struct conn *last_conn; /* kept until the nexus is closed */
@@ -99,6 +100,10 @@ bool sess_close_nexus(struct sess *sess, struct conn *conn);
 void sess_nexus_closed(struct sess *sess);
 /* Out of the portal group's list. */
 void sess_leave_tpg(struct sess *sess);
+
+/* One more error of a kind that statistics tell; sess NULL: nobody's yet. */
+enum sess_error { SESS_DIGEST_ERROR, SESS_CONNECTION_ERROR, SESS_FORMAT_ERROR };
+void sess_count_error(struct sess *sess, enum sess_error kind);
 
 /* What is to be told in every PDU to the initiator. */
 void sess_window(struct sess *sess, uint32_t *ret_exp, uint32_t *ret_max);

@@ -140,7 +140,6 @@ struct entity {
 	struct idpool tsihs;
 	uint32_t next_target_index;
 	_Atomic uint32_t next_conn_id, nconns;
-	_Atomic uint64_t rejects;
 	_Atomic bool stopping;
 	_Atomic uint32_t login_timeout_s; /* the largest login_timeout of all groups */
 	struct log_limit login_log, peer_log;

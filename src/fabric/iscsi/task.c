@@ -320,7 +320,6 @@ void task_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 	task->receiving = false;
 	if (!digest_ok) {
 		/* RFC 7143 7.8: with its data the command is lost; the initiator sees to it. */
-		sess->digest_errors++;
 		reject_send(conn, pdu, ISCSI_REJECT_DATA_DIGEST_ERROR);
 		task_kill(task);
 		return;

@@ -60,11 +60,14 @@ static void drop_all(struct conn *conn)
 	struct tpg *tpg = conn->sess->tpg;
 	struct sess *sess;
 
-	engine_lock(conn->entity->eng);
-	list_for_each (sess, &tpg->sessions, struct sess, tpg_link)
-		if (sess != conn->sess)
-			sess_drop(sess, "TARGET COLD RESET");
-	engine_unlock(conn->entity->eng);
+	/* A session that has ended meanwhile has no group any more. */
+	if (tpg) {
+		engine_lock(conn->entity->eng);
+		list_for_each (sess, &tpg->sessions, struct sess, tpg_link)
+			if (sess != conn->sess)
+				sess_drop(sess, "TARGET COLD RESET");
+		engine_unlock(conn->entity->eng);
+	}
 	conn_close_when_sent(conn);
 }
 
