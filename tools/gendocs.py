@@ -93,9 +93,15 @@ def rows(text, macro):
     return [arguments(text, m.end() - 1) for m in re.finditer(rf"^{macro}\(", text, re.M)]
 
 
-def conditions(text):
-    """op_has_x -> the attribute that it asks."""
-    return dict(re.findall(r"static bool (op_has_\w+)\(.*?\n\{\n\treturn conf->a\.(\w+);", text, re.S))
+def conditions(root):
+    """op_has_x -> the attributes that it asks, or those that the lu_conf_x() asks that it calls."""
+    asked = {}
+    for path in ("src/engine/lu.h", "src/engine/optable.c"):
+        found = re.findall(r"bool (op_has_\w+|lu_conf_\w+)\([^{;]*\n\{\n(.*?)\n\}", read(root, path), re.S)
+        for name, body in found:
+            words = re.findall(r"(lu_conf_\w+)\(|c(?:onf)?->a\.(\w+)", body)
+            asked[name] = " or ".join(asked.get(call) or f"`{attr}`" for call, attr in words)
+    return asked
 
 
 def commands(root):
@@ -105,12 +111,12 @@ def commands(root):
     table = read(root, "src/engine/optable.tbl.h")
     for name, body in re.findall(r"^#define (READS|WRITES|ALWAYS) (.+)$", table, re.M):
         names[name] = value(body, names)
-    has = conditions(read(root, "src/engine/optable.c"))
+    has = conditions(root)
     for name, opcode, sa, cdb_len, _run, rules, timeout, present, *_usage in rows(table, "OP"):
         code, action, bits = (value(x, names) for x in (opcode, sa, rules))
         words = ", ".join(word for rule, word in WORDS if bits & names[rule])
         number = f"{code:02X}h" + (f"/{action:02X}h" if action >= 0 else "")
-        needs = "" if present == "NULL" else f"`{has[present]}`"
+        needs = "" if present == "NULL" else has[present]
         out += f"| {number} | {name[1:-1]} | {cdb_len} | {needs} | {words} | {'' if timeout == '0' else timeout} |\n"
     return out
 

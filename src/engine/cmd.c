@@ -469,7 +469,7 @@ static void give_back_lent(struct bio *bio)
 		pages_unref(loop_set(cmd->loop), bio->b.iov, bio->b.niov);
 }
 
-/* The disk has let go of the command. */
+/* A disk or a worker has let go of the command. */
 static void go_on(struct cmd *cmd)
 {
 	if (cmd->orphan)
@@ -488,6 +488,39 @@ static void bio_back(struct bio *bio)
 	if (cmd->aborted)
 		give_back_lent(bio);
 	go_on(cmd);
+}
+
+static void work_back(struct loop_op *op, int res)
+{
+	struct cmd_work *work = container_of(op, struct cmd_work, op);
+
+	work->result = res;
+	go_on(work->cmd);
+}
+
+static int work_run(void *arg)
+{
+	struct cmd_work *work = arg;
+
+	return work->fn(work);
+}
+
+void cmd_submit_work(struct cmd *cmd, struct cmd_work *work, int (*fn)(struct cmd_work *work),
+	void (*step)(struct cmd *cmd))
+{
+	assert(cmd->in_io && cmd->state == CMD_IO);
+	/* While one is out the disk is not closed (backstore_close()). */
+	if (!cmd->bio)
+		cmd->bio = bio_new(cmd->lu->bs, cmd->loop);
+	if (!cmd->bio) {
+		cmd_status(cmd, STATUS_BUSY);
+		return;
+	}
+	cmd->step = step;
+	work->cmd = cmd;
+	work->fn = fn;
+	work->op.done = work_back;
+	loop_work(cmd->loop, &work->op, work_run, work);
 }
 
 void cmd_submit_bio(struct cmd *cmd, uint16_t op, uint16_t flags, uint64_t lba, uint64_t nblocks,

@@ -202,6 +202,22 @@ void cmd_enter_io(struct cmd *cmd, void (*step)(struct cmd *cmd));
 void cmd_submit_bio(struct cmd *cmd, uint16_t op, uint16_t flags, uint64_t lba, uint64_t nblocks,
 	struct iovec *iov, uint32_t niov, uint32_t iov_cap, void (*step)(struct cmd *cmd));
 
+/* Work for cmd_submit_work(), in cmd->scratch. */
+struct cmd_work {
+	struct loop_op op;
+	struct cmd *cmd;
+	int (*fn)(struct cmd_work *work);
+	int result;
+};
+
+/*
+ * Run fn(work) on a worker thread, where it may block, and go on with step(cmd) when it has
+ * returned, its value in work->result; as after a bio, not for a command that was aborted. The disk
+ * stays open meanwhile. Only after cmd_enter_io().
+ */
+void cmd_submit_work(struct cmd *cmd, struct cmd_work *work, int (*fn)(struct cmd_work *work),
+	void (*step)(struct cmd *cmd));
+
 /*
  * Have [lba, lba + nblocks) to itself until the command ends (COMPARE AND WRITE); goes on with
  * step(cmd) when no other command is at work there. After cmd_enter_io(), which has waited for

@@ -32,6 +32,7 @@ void sbc_compare_and_write(struct cmd *cmd);
 void sbc_sync_cache(struct cmd *cmd); /* (10) (16) */
 void sbc_read_capacity10(struct cmd *cmd);
 void sbc_read_capacity16(struct cmd *cmd);
+void sbc_get_lba_status(struct cmd *cmd);
 void sbc_start_stop(struct cmd *cmd);
 void sbc_prevent_allow(struct cmd *cmd);
 

@@ -26,6 +26,11 @@ static bool op_has_unmap(const struct lu_conf *conf)
 	return conf->a.emulate_tpu;
 }
 
+static bool op_has_lba_status(const struct lu_conf *conf)
+{
+	return lu_conf_thin(conf);
+}
+
 static bool op_has_caw(const struct lu_conf *conf)
 {
 	return conf->a.emulate_caw;

@@ -95,6 +95,9 @@ OP("WRITE SAME(16)", OP_WRITE_SAME_16, NO_SA, 16, sbc_write_same, WRITES, 60, NU
 OP("READ CAPACITY(16)", OP_SERVICE_ACTION_IN_16, SA_READ_CAPACITY_16, 16, sbc_read_capacity16,
 	RULE_DATA_IN | RULE_MEDIUM | RULE_R6_OK | RULE_PR_OK | RULE_ALUA_STANDBY, 0, NULL,
 	U(0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, LEN32, 0x01, 0))
+/* SBC-3 5.4 */
+OP("GET LBA STATUS", OP_SERVICE_ACTION_IN_16, SA_GET_LBA_STATUS, 16, sbc_get_lba_status, READS, 60,
+	op_has_lba_status, U(0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, LEN32, 0, 0))
 /* SPC-4 6.33: SELECT REPORT */
 OP("REPORT LUNS", OP_REPORT_LUNS, NO_SA, 12, spc_report_luns,
 	RULE_DATA_IN | RULE_NO_UA | RULE_ANY_LUN | RULE_HOQ | ALWAYS, 0, NULL,

@@ -37,13 +37,7 @@ def source(tmp_path_factory, quick):
     shutil.rmtree(path.parent, ignore_errors=True)
 
 
-# QEMU 7.2 asks GET LBA STATUS of a thin disk and, refused on 4 KiB blocks, ends in an assertion of
-# its own. strict: the day that ulio has the command, this mark has to go.
-NO_LBA_STATUS = pytest.mark.xfail(strict=True, reason="GET LBA STATUS is not there yet")
-
-
-@pytest.mark.parametrize("disk", [
-    pytest.param(d, marks=NO_LBA_STATUS) if d == "4k" else d for d in DISKS])
+@pytest.mark.parametrize("disk", DISKS)
 def test_convert_there_and_back(new_daemon, lun, source, tmp_path, disk):
     """qemu-img convert to the disk, back from it, compare: equal to the last byte."""
     path, size = source

@@ -139,6 +139,17 @@ def read_capacity16(alloc=32):
     return struct.pack(">BBQIBB", 0x9E, 0x10, 0, alloc, 0, 0)
 
 
+def get_lba_status(lba, alloc=1032):
+    """SBC-3 5.4."""
+    return struct.pack(">BBQIBB", 0x9E, 0x12, lba, alloc, 0, 0)
+
+
+def lba_status(data):
+    """The descriptors of its parameter data: (lba, nblocks, provisioning status)."""
+    n = struct.unpack_from(">I", data)[0] + 4
+    return [struct.unpack_from(">QIB", data, at) for at in range(8, n, 16)]
+
+
 def read6(lba, n):
     return bytes([0x08, lba >> 16 & 0x1F, lba >> 8 & 0xFF, lba & 0xFF, n & 0xFF, 0])
 

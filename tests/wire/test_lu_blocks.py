@@ -141,6 +141,37 @@ def test_unmap(unit):
         assert got[8 * 512:24 * 512] == bytes(16 * 512) and got[40 * 512:48 * 512] == bytes(8 * 512)
 
 
+def test_lba_status(unit):
+    """SBC-3 5.4: what was written is mapped, what was unmapped is not, in order and without gaps."""
+    s, n = unit
+    blocks, _ = s.capacity(n)
+    s.scsi(scsi.unmap(24), lun=n, write=scsi.unmap_list((BASE, 512))).good()
+    put(s, n, BASE + 64, pattern(64 * 512, 3))
+    r = s.scsi(scsi.get_lba_status(BASE), lun=n, read=1032).good()
+    got = scsi.lba_status(r.data)
+    assert got[0][0] == BASE
+    for (lba, count, _), (after, _, _) in zip(got, got[1:]):
+        assert lba + count == after
+    assert got[-1][0] + got[-1][1] <= blocks
+
+    def status(at):
+        return next(st for lba, count, st in got if lba <= at < lba + count)
+
+    assert [status(BASE + i) for i in (0, 63, 64, 127, 128)] == [1, 1, 0, 0, 1]
+
+
+def test_lba_status_cut_short(unit):
+    """The answer tells its whole length, whatever the ALLOCATION LENGTH; the first block must be there."""
+    s, n = unit
+    blocks, _ = s.capacity(n)
+    r = s.scsi(scsi.get_lba_status(0, 8), lun=n, read=8).good()
+    assert len(r.data) == 8 and int.from_bytes(r.data[:4], "big") >= 20
+    assert scsi.lba_status(s.scsi(scsi.get_lba_status(blocks - 1), lun=n, read=1032).good().data)[0][:2] == \
+        (blocks - 1, 1)
+    for lba in (blocks, (1 << 64) - 1):
+        s.scsi(scsi.get_lba_status(lba), lun=n, read=1032).check(scsi.ILLEGAL_REQUEST, scsi.LBA_OUT_OF_RANGE)
+
+
 def test_unmap_of_odd_ranges(unit):
     """Ranges that are no multiple of the granularity do no harm to their neighbours."""
     s, n = unit
