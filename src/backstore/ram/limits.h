@@ -18,4 +18,11 @@ enum {
 	RAM_CLEAR_STEPS = 16384,
 };
 
+/*
+ * Pages that come with a write take the place of the disk's own from this length of a piece on. In
+ * shorter ones they are copied over those: it costs less than what follows when neighbours on the
+ * disk are neighbours in memory no more.
+ */
+#define RAM_EXCHANGE_BYTES 32768u
+
 #endif

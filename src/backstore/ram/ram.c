@@ -37,7 +37,8 @@ struct ram_walk {
 	uint64_t left_bytes;
 	uint32_t n; /* bytes of the present step: within one page */
 	struct iovec spare; /* owned: new pages, not used yet */
-	bool give;
+	bool give; /* whole pages may be taken as they are */
+	bool exchange; /* even where there is one that could be written over */
 };
 
 static const struct ulio_param_doc ram_params[] = {
@@ -76,6 +77,7 @@ static void walk_begin(struct ram_walk *w, struct ram *ram, struct ulio_bio *b)
 	w->in_page = (uint32_t)(b->off_bytes % POOL_PAGE_BYTES);
 	w->left_bytes = b->len_bytes;
 	w->give = b->flags & ULIO_BIO_GIVE;
+	w->exchange = w->give && b->len_bytes >= RAM_EXCHANGE_BYTES * (uint64_t)b->niov;
 }
 
 /* On to the next page that is touched. False at the end. */
@@ -340,13 +342,15 @@ static int step_write(struct ram_walk *w)
 	e = ram_table_make(w->ram->table, w->page);
 	if (!e)
 		return -ENOMEM;
+	if (!w->exchange && step_in_place(w, e))
+		return 0;
 	page = walk_given(w);
 	if (page) {
 		r = step_exchange(w, e, page);
 		cursor_skip(&w->data, w->n);
 		return r;
 	}
-	return step_in_place(w, e) ? 0 : step_replace(w, e);
+	return w->exchange && step_in_place(w, e) ? 0 : step_replace(w, e);
 }
 
 static void ram_write(struct ram *ram, struct ulio_bio *b)

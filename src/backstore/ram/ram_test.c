@@ -93,6 +93,37 @@ static void nothing_is_copied(void **state)
 	kit_close(bs);
 }
 
+/* Short pieces go over what is there, long ones take its place; what is lent stays as it was. */
+static void short_gifts_are_copied(void **state)
+{
+	struct kit *k = *state;
+	struct backstore *bs = kit_open(k, "ram:1M");
+	struct iovec first = given_new(k, 16 * PAGE, 'f'), small = given_new(k, PAGE, 's'),
+		     large = given_new(k, 8 * PAGE, 'l'), iov[3];
+	uint32_t n;
+
+	assert_int_equal(give(bs, 0, first), 0);
+	pages_unref(k->loops, &first, 1);
+	assert_int_equal(give(bs, PAGE, small), 0);
+	assert_int_equal(lend(bs, 0, 16 * PAGE, iov, 3, &n), 0);
+	assert_int_equal(n, 1);
+	assert_ptr_equal(iov[0].iov_base, first.iov_base);
+	assert_int_equal(*((char *)iov[0].iov_base + PAGE), 's');
+	memset(small.iov_base, 't', PAGE);
+	assert_int_equal(give(bs, PAGE, small), 0);
+	assert_int_equal(*((char *)iov[0].iov_base + PAGE), 's');
+	pages_unref(k->loops, iov, n);
+	pages_unref(k->loops, &small, 1);
+
+	assert_int_equal(give(bs, 8 * PAGE, large), 0);
+	assert_int_equal(lend(bs, 8 * PAGE, 8 * PAGE, iov, 3, &n), 0);
+	assert_int_equal(n, 1);
+	assert_ptr_equal(iov[0].iov_base, large.iov_base);
+	pages_unref(k->loops, iov, n);
+	pages_unref(k->loops, &large, 1);
+	kit_close(bs);
+}
+
 static void holes_are_lent(void **state)
 {
 	struct kit *k = *state;
@@ -408,6 +439,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(nothing_is_copied),
+		T(short_gifts_are_copied),
 		T(holes_are_lent),
 		T(too_scattered),
 		T(gifts_that_cannot_be_kept),
