@@ -74,10 +74,9 @@ static inline struct loop *rig_loop(struct rig *r, unsigned i)
 	return loops_get(r->k.loops, i % loops_count(r->k.loops));
 }
 
-/* A disk as that LUN of the port. */
-static inline struct lu *rig_add(struct rig *r, uint32_t lun, const char *spec)
+/* A disk that is open as that LUN of the port. It is the rig's from now on. */
+static inline struct lu *rig_add_disk(struct rig *r, uint32_t lun, struct backstore *bs)
 {
-	struct backstore *bs = kit_open(&r->k, spec);
 	struct lu_attribs a;
 	struct port_lun *pl;
 	struct errmsg err;
@@ -91,6 +90,11 @@ static inline struct lu *rig_add(struct rig *r, uint32_t lun, const char *spec)
 		port_lun_add(r->port, lun, &pl, &err) || port_lun_link(pl, lu, "link", &err))
 		fail_msg("%s", err.text);
 	return lu;
+}
+
+static inline struct lu *rig_add(struct rig *r, uint32_t lun, const char *spec)
+{
+	return rig_add_disk(r, lun, kit_open(&r->k, spec));
 }
 
 /* The LUN is shown no more. */

@@ -9,15 +9,25 @@
 
 /* ---- the target ----------------------------------------------------------------------------- */
 
-void sim_target_init(struct sim_target *t, uint64_t seed, const char *spec, uint32_t recv)
+bool sim_target_boot(struct sim_target *t, const struct sim_boot *b)
 {
+	struct backstore *bs;
 	struct port_lun *pl;
 	struct errmsg err;
 
 	errmsg_init(&err);
 	memset(t, 0, sizeof(*t));
-	rig_init(&t->rig, LOOP_SIM, 2, seed);
-	t->lu = rig_add(&t->rig, 0, spec);
+	rig_init(&t->rig, LOOP_SIM, 2, b->seed);
+	if (b->medium)
+		sim_attach_disk(t->rig.k.loops, b->medium);
+	sim_power_cut_at(t->rig.k.loops, b->cut_at);
+	if (backstore_open_spec(t->rig.k.reg, "disk", b->spec, &bs, &err)) {
+		if (!sim_power_is_cut(t->rig.k.loops))
+			fail_msg("%s: %s", b->spec, err.text);
+		rig_done(&t->rig);
+		return false;
+	}
+	t->lu = rig_add_disk(&t->rig, 0, bs);
 	assert_int_equal(entity_new(t->rig.eng, &t->entity), 0);
 	if (target_new(t->entity, SIM_TARGET, &t->target, &err) ||
 		tpg_new(t->target, 1, &t->tpg, &err) || port_lun_add(t->tpg->port, 0, &pl, &err) ||
@@ -30,12 +40,20 @@ void sim_target_init(struct sim_target *t, uint64_t seed, const char *spec, uint
 	t->tpg->keys.initial_r2t = false;
 	t->tpg->keys.immediate_data = true;
 	t->tpg->keys.max_outstanding_r2t = 8;
-	t->tpg->keys.max_recv_data_segment_length = recv;
+	t->tpg->keys.max_recv_data_segment_length = b->recv;
 	if (portal_new(t->tpg, "127.0.0.1:3260", &t->portal, &err) ||
 		tpg_enable(t->tpg, true, &err))
 		fail_msg("%s", err.text);
 	for (unsigned i = 0; i < DISK_BLOCKS; i++)
 		t->model.n[i] = 1;
+	return true;
+}
+
+void sim_target_init(struct sim_target *t, uint64_t seed, const char *spec, uint32_t recv)
+{
+	struct sim_boot b = { .seed = seed, .spec = spec, .recv = recv };
+
+	assert_true(sim_target_boot(t, &b));
 }
 
 void sim_target_done(struct sim_target *t)
@@ -191,43 +209,74 @@ static bool room(const struct peer *peer, uint32_t lba, uint32_t n)
 	return true;
 }
 
-bool peer_start(struct peer *peer, bool write, uint32_t lba, uint32_t n, uint8_t attr, bool fua)
+/* A command of k->bytes of data, whose direction and blocks are set, goes out. */
+static void task_send(struct peer *peer, struct peer_task *k, const uint8_t cdb[16], uint8_t attr)
 {
-	struct peer_task *k = free_task(peer, lba, n);
 	struct bhs_scsi_command c = { .opcode = ISCSI_OP_SCSI_COMMAND };
-	uint32_t bytes = n * 512, imm = 0, burst, seg;
+	uint32_t imm = 0, burst, seg;
+	uint8_t dir = !k->bytes ? 0 : k->write ? CMD_WRITE : CMD_READ;
 
-	if (!k || !peer->full_feature || (int32_t)(peer->max_cmdsn - peer->cmdsn) < 0 ||
-		(write && !room(peer, lba, n)))
-		return false;
-	*k = (struct peer_task){ .active = true, .write = write, .lba = lba, .n = n };
 	if (peer->itt == TAG_RESERVED)
 		peer->itt++;
 	k->itt = peer->itt++;
 	k->cmdsn = peer->cmdsn++;
+	k->active = true;
 	peer->nactive++;
-	if (write)
-		fill_task(peer, k);
-	burst = bytes < peer->p.first_burst ? bytes : peer->p.first_burst;
+	burst = k->bytes < peer->p.first_burst ? k->bytes : peer->p.first_burst;
 	seg = peer->t->tpg->keys.max_recv_data_segment_length;
-	if (write && peer->p.immediate)
+	if (k->write && peer->p.immediate)
 		imm = burst < seg ? burst : seg;
-	if (!write || peer->p.initial_r2t)
+	if (!k->write || peer->p.initial_r2t)
 		burst = imm;
-	c.flags = (uint8_t)((write ? CMD_WRITE : CMD_READ) | attr | (burst > imm ? 0 : CMD_FINAL));
+	c.flags = (uint8_t)(dir | attr | (burst > imm ? 0 : CMD_FINAL));
 	c.initiator_task_tag = be32_put(k->itt);
-	c.expected_data_transfer_length = be32_put(bytes);
+	c.expected_data_transfer_length = be32_put(k->bytes);
 	c.cmdsn = be32_put(k->cmdsn);
 	c.expstatsn = be32_put(peer->statsn);
-	c.cdb[0] = write ? OP_WRITE_16 : OP_READ_16;
-	c.cdb[1] = fua ? 0x08 : 0;
-	put_be64(c.cdb + 2, lba);
-	put_be32(c.cdb + 10, n);
+	memcpy(c.cdb, cdb, sizeof(c.cdb));
 	send_pdu(peer, &c, k->data, imm);
 	k->sent = k->r2t_next = imm;
 	if (burst > imm)
 		send_data(peer, k, TAG_RESERVED, imm, burst - imm);
 	k->r2t_next = k->sent;
+}
+
+static bool window_open(const struct peer *peer)
+{
+	return peer->full_feature && (int32_t)(peer->max_cmdsn - peer->cmdsn) >= 0;
+}
+
+bool peer_start(struct peer *peer, bool write, uint32_t lba, uint32_t n, uint8_t attr, bool fua)
+{
+	struct peer_task *k = free_task(peer, lba, n);
+	uint8_t cdb[16] = { write ? OP_WRITE_16 : OP_READ_16, fua ? 0x08 : 0 };
+
+	if (!k || !window_open(peer) || (write && !room(peer, lba, n)))
+		return false;
+	*k = (struct peer_task){ .write = write, .lba = lba, .n = n, .bytes = n * 512 };
+	if (write)
+		fill_task(peer, k);
+	put_be64(cdb + 2, lba);
+	put_be32(cdb + 10, n);
+	task_send(peer, k, cdb, attr);
+	return true;
+}
+
+bool peer_command(struct peer *peer, const struct peer_cmd *c)
+{
+	struct peer_task *k = free_task(peer, 0, 0);
+
+	if (!k || !window_open(peer))
+		return false;
+	assert_true(!c->out_bytes || !c->in_bytes);
+	assert_true(c->out_bytes <= sizeof(k->data) && c->in_bytes <= sizeof(k->data));
+	*k = (struct peer_task){ .write = c->out_bytes > 0,
+		.bytes = c->out_bytes + c->in_bytes,
+		.done = c->done,
+		.arg = c->arg };
+	if (c->out_bytes)
+		memcpy(k->data, c->out, c->out_bytes);
+	task_send(peer, k, c->cdb, c->attr);
 	return true;
 }
 
@@ -286,7 +335,8 @@ static void task_over(struct peer *peer, struct peer_task *k)
 	peer->nactive--;
 }
 
-static void answered(struct peer *peer, struct peer_task *k, uint8_t status)
+static void answered(struct peer *peer, struct peer_task *k, uint8_t status, const uint8_t *sense,
+	uint32_t sense_bytes)
 {
 	struct model *m = &peer->t->model;
 
@@ -296,7 +346,7 @@ static void answered(struct peer *peer, struct peer_task *k, uint8_t status)
 	} else {
 		peer->good++;
 		if (!k->write)
-			assert_int_equal(k->got, k->n * 512);
+			assert_int_equal(k->got, k->bytes);
 		for (uint32_t i = 0; i < k->n; i++) {
 			if (k->write)
 				model_is(m, k->lba + i, k->gen);
@@ -305,6 +355,8 @@ static void answered(struct peer *peer, struct peer_task *k, uint8_t status)
 		}
 	}
 	task_over(peer, k);
+	if (k->done)
+		k->done(peer, k, status, sense, sense_bytes);
 }
 
 static void take_statsn(struct peer *peer, uint32_t statsn)
@@ -321,21 +373,21 @@ static void data_in(struct peer *peer, const struct bhs_data_in *d, const uint8_
 	assert_false(k->write);
 	assert_int_equal(be32_get(d->buffer_offset), k->got);
 	assert_int_equal(be32_get(d->datasn), k->datasn++);
-	assert_true(n && n <= peer->p.recv && k->got + n <= k->n * 512);
+	assert_true(n && n <= peer->p.recv && k->got + n <= k->bytes);
 	memcpy(k->data + k->got, data, n);
 	k->got += n;
 	k->burst += n;
 	assert_true(k->burst <= peer->p.max_burst);
 	/* 11.7.1: F ends a sequence: at MaxBurstLength, and at the end of the data. */
-	assert_int_equal(!!(d->flags & DATA_IN_FINAL),
-		k->burst == peer->p.max_burst || k->got == k->n * 512);
+	assert_int_equal(
+		!!(d->flags & DATA_IN_FINAL), k->burst == peer->p.max_burst || k->got == k->bytes);
 	if (d->flags & DATA_IN_FINAL)
 		k->burst = 0;
 	if (d->flags & DATA_IN_STATUS) {
 		assert_true(d->flags & DATA_IN_FINAL);
 		assert_int_equal(d->flags & (DATA_IN_OVERFLOW | DATA_IN_UNDERFLOW), 0);
 		take_statsn(peer, be32_get(d->statsn));
-		answered(peer, k, d->status);
+		answered(peer, k, d->status, NULL, 0);
 	}
 }
 
@@ -358,7 +410,8 @@ static void response(
 		assert_int_equal(r->flags & (RSP_OVERFLOW | RSP_UNDERFLOW), 0);
 	if (r->status == 0x02 && is_disk_error(data, n))
 		peer->disk_errors++;
-	answered(peer, k, r->status);
+	/* 11.4.7.2: SenseLength is before the sense data. */
+	answered(peer, k, r->status, data + 2, n < 2 ? 0 : n - 2);
 }
 
 static void r2t(struct peer *peer, const struct bhs_r2t *r)
@@ -372,7 +425,7 @@ static void r2t(struct peer *peer, const struct bhs_r2t *r)
 	assert_int_equal(be32_get(r->statsn), peer->statsn);
 	assert_int_equal(be32_get(r->r2tsn), k->r2tsn++);
 	assert_int_equal(off, k->r2t_next);
-	assert_true(len && len <= peer->p.max_burst && off + len <= k->n * 512);
+	assert_true(len && len <= peer->p.max_burst && off + len <= k->bytes);
 	k->r2t_next += len;
 	if (!k->aborted)
 		send_data(peer, k, be32_get(r->target_transfer_tag), off, len);
@@ -478,9 +531,8 @@ static bool next_pdu(struct peer *peer)
 }
 
 /* Take what has come, so that time does not pass while there is something to do. */
-static bool arrived(void *arg)
+static bool arrived(struct peer *peer)
 {
-	struct peer *peer = arg;
 	int64_t n;
 
 	if (peer->fd < 0 || peer->closed)
@@ -498,11 +550,34 @@ static bool arrived(void *arg)
 	return n != 0;
 }
 
+struct peers {
+	struct peer *const *list;
+	unsigned n;
+};
+
+static bool any_arrived(void *arg)
+{
+	const struct peers *all = arg;
+	bool any = false;
+
+	for (unsigned i = 0; i < all->n; i++)
+		any = arrived(all->list[i]) || any;
+	return any;
+}
+
+void peers_pump(struct peer *const *peers, unsigned n, uint64_t steps)
+{
+	struct peers all = { peers, n };
+
+	(void)sim_run(peers[0]->t->rig.k.loops, any_arrived, &all, steps);
+	for (unsigned i = 0; i < n; i++)
+		while (next_pdu(peers[i]))
+			;
+}
+
 void peer_pump(struct peer *peer, uint64_t steps)
 {
-	(void)sim_run(peer->t->rig.k.loops, arrived, peer, steps);
-	while (next_pdu(peer))
-		;
+	peers_pump(&peer, 1, steps);
 }
 
 void peer_drain(struct peer *peer)
@@ -559,7 +634,7 @@ void peer_login(struct peer *peer)
 	q.flags = LOGIN_TRANSIT | ISCSI_STAGE_LOGIN_OPERATIONAL_NEGOTIATION << LOGIN_CSG_SHIFT |
 		  ISCSI_STAGE_FULL_FEATURE_PHASE;
 	q.isid[0] = 0x40;
-	q.isid[5] = 1;
+	q.isid[5] = (uint8_t)(1 + peer->port);
 	q.cmdsn = be32_put(peer->cmdsn);
 	n = snprintf(text, sizeof(text),
 		"InitiatorName=iqn.2003-01.test:peer%cTargetName=" SIM_TARGET

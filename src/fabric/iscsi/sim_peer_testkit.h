@@ -33,7 +33,16 @@ struct sim_target {
 	struct model model;
 };
 
-/* spec: its disk, LUN 0. recv: MaxRecvDataSegmentLength that it declares. */
+struct sim_boot {
+	uint64_t seed;
+	const char *spec; /* its disk, LUN 0 */
+	uint32_t recv; /* MaxRecvDataSegmentLength that it declares */
+	struct sim_disk *medium; /* borrowed; holds the files. NULL: one of its own */
+	uint64_t cut_at; /* the power goes at this operation of the medium; 0: never */
+};
+
+/* False, and nothing is left of it: the power went while the disk was being opened. */
+bool sim_target_boot(struct sim_target *t, const struct sim_boot *b);
 void sim_target_init(struct sim_target *t, uint64_t seed, const char *spec, uint32_t recv);
 void sim_target_done(struct sim_target *t);
 
@@ -43,9 +52,28 @@ struct peer_params {
 	uint32_t first_burst, max_burst, recv, r2ts;
 };
 
+struct peer;
+struct peer_task;
+
+/* A command was answered. sense: n bytes, fixed format. */
+typedef void peer_done_fn(
+	struct peer *peer, struct peer_task *k, uint8_t status, const uint8_t *sense, uint32_t n);
+
+/* A command of the test's own, which the model knows nothing of. At most one direction has data. */
+struct peer_cmd {
+	uint8_t cdb[16], attr;
+	const void *out;
+	uint32_t out_bytes, in_bytes; /* <= sizeof(peer_task.data) */
+	peer_done_fn *done; /* NULL: nobody wants to know */
+	void *arg;
+};
+
 struct peer_task {
 	bool active, write, aborted;
 	uint32_t itt, cmdsn, lba, n, gen; /* n: blocks */
+	uint32_t bytes; /* of data, in or out */
+	peer_done_fn *done;
+	void *arg;
 	uint32_t got; /* Data-In bytes */
 	uint32_t burst; /* since the last F */
 	uint32_t datasn, r2tsn, r2t_next; /* expected; r2t_next: offset of the next R2T */
@@ -57,6 +85,7 @@ struct peer {
 	struct sim_target *t;
 	struct peer_params p;
 	int fd; /* -1: none */
+	uint8_t port; /* of its ISID: peers that differ in it are different initiator ports */
 	uint32_t cmdsn, statsn, max_cmdsn, itt;
 	bool full_feature, closed, digests, loose; /* loose: it sent nonsense, answers may be so */
 	struct peer_task tasks[PEER_TASKS];
@@ -79,8 +108,12 @@ void peer_drop(struct peer *peer, bool reset);
 void peer_logout(struct peer *peer);
 /* Start a command on free blocks. False: no room in the window, or no free blocks. */
 bool peer_start(struct peer *peer, bool write, uint32_t lba, uint32_t n, uint8_t attr, bool fua);
+/* Start any command. False: no room in the window. */
+bool peer_command(struct peer *peer, const struct peer_cmd *c);
 /* Let the simulation go on for some steps and take what has come. */
 void peer_pump(struct peer *peer, uint64_t steps);
+/* The same with several initiators of one target. */
+void peers_pump(struct peer *const *peers, unsigned n, uint64_t steps);
 /* … until nothing is under way. */
 void peer_drain(struct peer *peer);
 void peer_tmf(struct peer *peer, uint8_t function, uint32_t ref_itt, uint32_t ref_cmdsn);
