@@ -50,7 +50,9 @@ static void unmap_next(struct cmd *cmd)
 		return;
 	}
 	u->nblocks = most && u->left > most ? most : u->left;
-	cmd_submit_bio(cmd, ULIO_OP_DISCARD, 0, u->lba, u->nblocks, NULL, 0, 0, unmap_back);
+	/* With WCE=0 nobody sends a SYNCHRONIZE CACHE, and what was unmapped must not come back. */
+	cmd_submit_bio(cmd, ULIO_OP_DISCARD, blocks_fua(c, false), u->lba, u->nblocks, NULL, 0, 0,
+		unmap_back);
 }
 
 /* Check descriptor i; adds to the range that cmd touches. False: the command has been ended. */
