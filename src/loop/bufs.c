@@ -21,7 +21,7 @@ int bufs_init(struct loop_bufs *b)
 	if (p == MAP_FAILED)
 		return -errno;
 	b->base = p;
-	b->nwarm = 0;
+	b->nwarm = b->nused = 0;
 	b->ncold = LOOP_BUFS_MAX;
 	for (unsigned i = 0; i < LOOP_BUFS_MAX; i++)
 		b->cold[i] = (uint16_t)(LOOP_BUFS_MAX - 1 - i);
@@ -32,18 +32,24 @@ void bufs_done(struct loop_bufs *b)
 {
 	if (!b->base)
 		return;
-	mem_unpoison(b->base, region_bytes);
+	/* what was ever used: marking all of it takes longer than a small test */
+	mem_unpoison(b->base, (size_t)b->nused * LOOP_BUF_BYTES);
 	munmap(b->base, region_bytes);
 	b->base = NULL;
 }
 
 int bufs_take(struct loop_bufs *b)
 {
+	unsigned i;
+
 	if (b->nwarm)
 		return b->warm[--b->nwarm];
-	if (b->ncold)
-		return b->cold[--b->ncold];
-	return -1;
+	if (!b->ncold)
+		return -1;
+	i = b->cold[--b->ncold];
+	if (i >= b->nused)
+		b->nused = i + 1;
+	return (int)i;
 }
 
 void bufs_put(struct loop_bufs *b, unsigned i)

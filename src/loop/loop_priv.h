@@ -196,6 +196,7 @@ struct timer_heap {
 struct loop_bufs {
 	char *base; /* LOOP_BUFS_MAX buffers of LOOP_BUF_BYTES */
 	unsigned nwarm, ncold;
+	unsigned nused; /* from the first on, that were ever taken */
 	uint16_t warm[LOOP_BUFS_MAX]; /* stack of free buffers whose memory was touched */
 	uint16_t cold[LOOP_BUFS_MAX];
 };
