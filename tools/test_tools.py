@@ -234,8 +234,9 @@ def test_gendocs_is_up_to_date():
 def test_gendocs_follows_the_tables(tmp_path):
     """A row more is a line more, and --check sees that the file is old."""
     gendocs = load("gendocs")
-    for path in ("src/scsi/opcodes.h", "src/scsi/vpd.h", "src/scsi/modepage.tbl.h", "src/engine/optable.h",
-                 "src/engine/optable.c", "src/engine/optable.tbl.h", "src/engine/tmf.c", "src/engine/spc/inquiry.c"):
+    for path in ("src/scsi/opcodes.h", "src/scsi/vpd.h", "src/scsi/modepage.tbl.h", "src/engine/lu.h",
+                 "src/engine/optable.h", "src/engine/optable.c", "src/engine/optable.tbl.h", "src/engine/tmf.c",
+                 "src/engine/spc/inquiry.c"):
         with open(os.path.join(os.path.dirname(TOOLS), path), encoding="utf-8") as f:
             write(tmp_path, {path: f.read()})
     os.makedirs(tmp_path / "docs")
