@@ -11,6 +11,7 @@ help:
 	@echo 'make install    install what is in $(BUILD)/ (DESTDIR= is obeyed)'
 	@echo 'make test       every variant, every test, all checks; about a quarter of an hour'
 	@echo 'make test-tsan  the tests of several threads under the thread sanitizer'
+	@echo 'make test-robust  floods of garbage, half logins and readers that never read'
 	@echo 'make test-vm    the tests with a Linux initiator in a virtual machine'
 	@echo 'make lint       style, layers, clang-tidy'
 	@echo 'make format     lay out the C sources by clang-format'
@@ -36,6 +37,9 @@ test: deps-build
 test-tsan: deps-build
 	@$(PYTHON) tools/run-tests.py --only build-tsan,tsan
 
+test-robust: deps-build
+	@$(PYTHON) tools/run-tests.py --only build-release,robust
+
 test-vm: deps-build
 	@$(PYTHON) tools/run-tests.py --only build-release,vm
 
@@ -57,4 +61,4 @@ fuzz: build-fuzz
 fuzz-long: build-fuzz
 	@$(PYTHON) tools/fuzz.py --build build-fuzz --seconds $(FUZZ_LONG_SECONDS)
 
-.PHONY: help build run install test test-tsan test-vm lint format bench build-fuzz fuzz fuzz-long
+.PHONY: help build run install test test-tsan test-robust test-vm lint format bench build-fuzz fuzz fuzz-long

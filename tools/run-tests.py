@@ -46,11 +46,11 @@ PATIENT = {"ULIO_TEST_QUICK": "1", "ULIO_TEST_TIMEOUT_SCALE": os.environ.get("UL
 
 
 class Tally:
-    """Counts of a step, and what to show of its failures."""
+    """Counts of a step, what to show of its failures, and what it measured."""
 
-    def __init__(self, passed=0, failed=0, skipped=0, notes=()):
+    def __init__(self, passed=0, failed=0, skipped=0, notes=(), figures=()):
         self.passed, self.failed, self.skipped = passed, failed, skipped
-        self.notes = list(notes)
+        self.notes, self.figures = list(notes), list(figures)
 
     @classmethod
     def one(cls, good, note=""):
@@ -61,6 +61,7 @@ class Tally:
         self.failed += other.failed
         self.skipped += other.skipped
         self.notes += other.notes
+        self.figures += other.figures
 
 
 def run(step, cmd, seconds, env=None):
@@ -264,6 +265,7 @@ def tally_of_junit(path):
     tally = Tally()
     for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
         name = f"{case.get('classname')}::{case.get('name')}"
+        tally.figures += [x.get("value") for x in case.iter("property") if x.get("name") == "figures"]
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         if bad is not None:
             tally.add(Tally.one(False, f"{name}:\n{reason(bad.text or bad.get('message', ''))}"))
@@ -288,15 +290,19 @@ def pytests(name, folder, seconds, env=None):
     return tally
 
 
-def daemon_tests(directory, folder, seconds):
+def daemon_tests(directory, folder, seconds, env=None):
     """Tests with the daemon of a build directory."""
     @needs(directory)
     def step(name):
         path = os.path.join(ROOT, directory)
         if not os.path.exists(os.path.join(path, "src", "daemon", "uliod")):
             return Tally.one(False, f"not run, {directory} holds no uliod")
-        return pytests(name, folder, seconds, {"ULIO_BUILD": path})
+        return pytests(name, folder, seconds, {"ULIO_BUILD": path, **(env or {})})
     return step
+
+
+# how long a login may take is what these tests are about: it is not multiplied
+PROMPT = {"ULIO_TEST_QUICK": "", "ULIO_TEST_TIMEOUT_SCALE": os.environ.get("ULIO_TEST_TIMEOUT_SCALE", "1")}
 
 
 # name, function, part of `make test`
@@ -317,6 +323,7 @@ STEPS = [
     ("wire", daemon_tests("build-asan", "tests/wire", 900), True),
     ("e2e", daemon_tests("build-asan", "tests/e2e", 900), True),
     ("interop", daemon_tests("build-asan", "tests/interop", 900), True),
+    ("robust", daemon_tests("build-release", "tests/robust", 300, PROMPT), True),
     ("vm", daemon_tests("build-release", "tests/vm", 3600), False),
 ]
 
@@ -360,6 +367,8 @@ def main():
             print(f"--- {name}: {note}")
         if len(tally.notes) > NOTES_MAX:
             print(f"--- {name}: {len(tally.notes) - NOTES_MAX} more failures, see .run/test/{name}.*")
+        for line in tally.figures:
+            print(f"    {line}")
         print(f"{name}: {tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped "
               f"({time.monotonic() - started:.0f} s)", flush=True)
     if total.passed == 0 and total.failed == 0:

@@ -171,13 +171,15 @@ def test_counts_of_unit_tests(entry, wanted):
 
 def test_counts_of_pytest(tmp_path):
     write(tmp_path, {"x.xml": """<testsuites><testsuite>
-        <testcase classname="a" name="good"/>
+        <testcase classname="a" name="good"><properties><property name="figures" value="7 ms"/>
+            <property name="other" value="x"/></properties></testcase>
         <testcase classname="a" name="bad"><failure message="no">assert</failure></testcase>
         <testcase classname="a" name="broken"><error message="no">fixture</error></testcase>
         <testcase classname="a" name="out"><skipped message="why"/></testcase>
         </testsuite></testsuites>"""})
     tally = run_tests.tally_of_junit(str(tmp_path / "x.xml"))
     assert (tally.passed, tally.failed, tally.skipped) == (1, 2, 1)
+    assert tally.figures == ["7 ms"]
 
 
 def test_a_command_that_hangs_counts_as_failed(tmp_path, monkeypatch):

@@ -268,6 +268,11 @@ class Daemon:
         with open(f"/proc/{self.proc.pid}/statm", encoding="ascii") as f:
             return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def peak_rss(self):
+        """The most resident bytes since its start."""
+        with open(f"/proc/{self.proc.pid}/status", encoding="ascii") as f:
+            return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM:"))
+
     def signal(self, sig):
         self.proc.send_signal(sig)
 
