@@ -33,6 +33,12 @@ enum {
 	/* An idle worker ends after this long. */
 	WORKER_IDLE_S = 10,
 
+	/*
+	 * How often what was deferred is run in a round: a disk's answer, and the sending of the
+	 * response that it leads to, with one to spare.
+	 */
+	DEFER_PASSES = 3,
+
 	/* Entries of the submission queue; a full one is submitted early. */
 	URING_SQ_ENTRIES = 1024,
 	URING_CQ_ENTRIES = 8192,

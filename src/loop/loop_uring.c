@@ -43,6 +43,7 @@ struct uring {
 	bool ring_made;
 	struct io_uring_buf_ring *bufs; /* URING_RING_BUFS entries, the kernel takes from it */
 	unsigned nbufs; /* buffers in it */
+	struct op_queue recvs; /* OP_RECV_BUF that go to the kernel at the end of the round */
 	struct op_queue starved; /* OP_RECV_BUF that found no buffer */
 	struct op_queue paused; /* OP_ACCEPT that found no descriptor */
 	struct loop_timer accept_timer;
@@ -231,9 +232,9 @@ static void uring_accept(struct loop *loop, struct loop_op *op)
 	sqe_op(sqe, op);
 }
 
-static void uring_recv_buf(struct loop *loop, struct loop_op *op)
+static void recv_buf_put(struct uring *u, struct loop_op *op)
 {
-	struct io_uring_sqe *sqe = sqe_get(uring_of(loop));
+	struct io_uring_sqe *sqe = sqe_get(u);
 
 	io_uring_prep_recv(sqe, op_priv(op)->fd, NULL, LOOP_BUF_BYTES, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
@@ -241,6 +242,23 @@ static void uring_recv_buf(struct loop *loop, struct loop_op *op)
 	/* What was there has most likely been read: do not try in vain. */
 	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 	sqe_op(sqe, op);
+}
+
+/*
+ * Behind what else this round starts: while the kernel sends the answers the peer may send more,
+ * and one receive takes all of it.
+ */
+static void uring_recv_buf(struct loop *loop, struct loop_op *op)
+{
+	op_queue_push(&uring_of(loop)->recvs, op);
+}
+
+static void recvs_put(struct uring *u)
+{
+	struct loop_op *op;
+
+	while ((op = op_queue_pop(&u->recvs)))
+		recv_buf_put(u, op);
 }
 
 static void uring_recv(struct loop *loop, struct loop_op *op)
@@ -293,7 +311,7 @@ static void bufs_refill(struct loop *loop)
 		/* As many as there are buffers: the rest would come back at once. */
 		for (unsigned k = 0; k < u->nbufs && (op = op_queue_pop(&u->starved)); k++) {
 			op_priv(op)->flags &= (uint8_t)~OPF_WAITING;
-			uring_recv_buf(loop, op);
+			recv_buf_put(u, op);
 		}
 	}
 }
@@ -410,6 +428,7 @@ static void uring_cancel(struct loop *loop, struct loop_op *op)
 		loop_op_ready(loop, op, -ECANCELED);
 		return;
 	}
+	recvs_put(u); /* op may be one of them, and the kernel has to know what it cancels */
 	sqe = sqe_get(u);
 	io_uring_prep_cancel64(sqe, (uintptr_t)op, 0);
 	io_uring_sqe_set_data64(sqe, TAG_NONE);
@@ -576,6 +595,7 @@ static void uring_wait(struct loop *loop)
 	int ret;
 
 	bufs_refill(loop);
+	recvs_put(u);
 	if (timeout_ns && timeout_ns != LOOP_FOREVER) {
 		ts.tv_sec = (long long)(timeout_ns / NS_PER_S);
 		ts.tv_nsec = (long long)(timeout_ns % NS_PER_S);

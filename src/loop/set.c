@@ -46,7 +46,9 @@ static void loop_rounds(struct loop *loop)
 		loop_run_ready(loop);
 		loop_run_inbox(loop);
 		loop_run_timers(loop);
-		loop_run_deferred(loop);
+		/* What is deferred meanwhile is for this round too, unless it goes on and on. */
+		for (unsigned n = 0; n < DEFER_PASSES && loop->deferred; n++)
+			loop_run_deferred(loop);
 	}
 }
 
