@@ -98,6 +98,8 @@ static int info_take(struct backstore *bs, bool *ret_changed, struct errmsg *err
 
 /* ---- open ----------------------------------------------------------------------------------- */
 
+static void submit_gathered(struct loop *loop, struct loop_msg *msg);
+
 static int slots_new(struct backstore *bs)
 {
 	bs->nslots = loops_count(bs->loops);
@@ -109,6 +111,7 @@ static int slots_new(struct backstore *bs)
 	for (unsigned i = 0; i < bs->nslots; i++) {
 		list_init(&bs->slots[i].under_way);
 		bio_stock_init(&bs->slots[i]);
+		bs->slots[i].submit_gathered.fn = submit_gathered;
 	}
 	return 0;
 }
@@ -295,6 +298,36 @@ static void slot_remove(struct backstore_slot *slot, struct bio *bio)
 		&slot->oldest_ns, first ? first->submitted_ns : 0, memory_order_relaxed);
 }
 
+/* The end of a round. Answers may come back to their callers right here: slot may go with them. */
+static void submit_gathered(struct loop *loop, struct loop_msg *msg)
+{
+	struct backstore_slot *slot = container_of(msg, struct backstore_slot, submit_gathered);
+	const struct backstore_kind *kind = &slot->gathered[0]->bs->kind;
+	void *handle = slot->gathered[0]->bs->handle;
+	struct bio *bios[BIO_GATHERED_MAX];
+	unsigned n = slot->ngathered;
+
+	memcpy(bios, slot->gathered, n * sizeof(bios[0]));
+	slot->ngathered = 0;
+	for (int step = 0; step < 2 && n > 1; step++)
+		for (unsigned i = 0; i < n; i++)
+			kind->prefetch(handle, &bios[i]->b, step);
+	for (unsigned i = 0; i < n; i++)
+		kind->ops.submit(handle, &bios[i]->b);
+}
+
+/* True if bio waits for the end of the round now. */
+static bool gather(struct backstore_slot *slot, struct bio *bio)
+{
+	if (!bio->bs->kind.prefetch || !op_rules[bio->b.op].data ||
+		slot->ngathered == BIO_GATHERED_MAX)
+		return false;
+	if (!slot->ngathered)
+		loop_defer(bio->loop, &slot->submit_gathered);
+	slot->gathered[slot->ngathered++] = bio;
+	return true;
+}
+
 void backstore_submit(struct backstore *bs, struct loop *loop, struct bio *bio)
 {
 	struct backstore_slot *slot = bio->slot;
@@ -311,6 +344,8 @@ void backstore_submit(struct backstore *bs, struct loop *loop, struct bio *bio)
 	bio->zeroing = r == 0 && bio->b.op == ULIO_OP_ZERO && !(flags & ULIO_INFO_ZERO);
 	bio_begin(bio);
 	slot_add(slot, bio);
+	if (r == 0 && !bio->zeroing && gather(slot, bio))
+		return;
 	slot->entered++;
 	if (r < 0)
 		ulio_bio_answer(&bio->b, bio->b.id, r);

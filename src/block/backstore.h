@@ -59,6 +59,14 @@ struct backstore_internal_ops {
 	int (*open)(struct loops *loops, struct backstore *self, const struct ulio_open_args *args,
 		void **ret_handle);
 	bool filter; /* stands on another: backstore_below(self) */
+	/*
+	 * Optional, for a disk in memory: READs and WRITEs that come in one round of the loop are
+	 * submitted together at its end, and before that this asks the CPU to fetch what submit()
+	 * will look at, in two steps: in step 0 where b's data are looked up, in step 1, by which
+	 * that should be there, what was found. A loop on random places else waits for the memory
+	 * once or twice with each request.
+	 */
+	void (*prefetch)(void *handle, const struct ulio_bio *b, int step);
 };
 int backstore_register_internal(
 	struct backstore_registry *reg, const struct backstore_internal_ops *ops);

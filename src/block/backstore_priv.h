@@ -8,12 +8,14 @@
 
 #include "base/log.h"
 #include "block/backstore.h"
+#include "block/limits.h"
 
 /* A registered kind. ops is a copy, filled up with zeroes if the plugin's is shorter. */
 struct backstore_kind {
 	struct ulio_backstore_ops ops;
 	int (*open)(struct loops *loops, struct backstore *self, const struct ulio_open_args *args,
 		void **ret_handle); /* NULL: ops.open */
+	void (*prefetch)(void *handle, const struct ulio_bio *b, int step); /* may be NULL */
 	bool internal;
 	bool filter;
 };
@@ -29,6 +31,10 @@ struct backstore_slot {
 	unsigned nout; /* bios taken and not given back */
 	unsigned entered; /* inside of the backstore's submit() or cancel() */
 	bool draining; /* the last bio_free() is to be told */
+	/* What waits to be submitted together; see prefetch() in backstore.h. */
+	unsigned ngathered;
+	struct bio *gathered[BIO_GATHERED_MAX];
+	struct loop_msg submit_gathered;
 	_Atomic uint64_t nunder_way;
 	_Atomic uint64_t oldest_ns; /* when the oldest was submitted, 0 if none is under way */
 };

@@ -14,6 +14,8 @@ enum {
 
 	/* Idle requests kept per backstore and loop: what a deep queue uses again and again. */
 	BIO_STOCK_MAX = 64,
+	/* Requests of a round that a backstore gets together (prefetch()). */
+	BIO_GATHERED_MAX = 32,
 	/* Zeroes lent by a loop: small enough to stay in the cache, long enough for few entries. */
 	ZERO_RUN_BYTES = 65536,
 	/* Longest WRITE that stands in for a ZERO. */

@@ -200,6 +200,7 @@ int backstore_register_internal(
 	k->open = ops->open;
 	k->internal = true;
 	k->filter = ops->filter;
+	k->prefetch = ops->prefetch;
 	return 0;
 }
 

@@ -626,6 +626,11 @@ void page_ref(struct loops *loops, void *p)
 	assert(old > 0 && old < UINT32_MAX);
 }
 
+void page_ref_prefetch(const struct loops *loops, const void *p)
+{
+	__builtin_prefetch(&loops->pages->refs[page_index(loops, p)], 1);
+}
+
 void page_unref(struct loops *loops, void *p)
 {
 	uint64_t i = page_index(loops, p);

@@ -36,6 +36,8 @@ bool page_owned(const struct loops *loops, const void *p);
 
 /* One more reference to the page that holds p, which must be in the arena. Any thread. */
 void page_ref(struct loops *loops, void *p);
+/* Where a page_ref() or page_unref() of p follows soon: let the CPU fetch what it needs. */
+void page_ref_prefetch(const struct loops *loops, const void *p);
 void page_unref(struct loops *loops, void *p);
 /* The page of p has exactly one reference, the caller's. */
 bool page_exclusive(const struct loops *loops, const void *p);

@@ -486,6 +486,23 @@ static void ram_submit(void *handle, struct ulio_bio *b)
 	ops[b->op](handle, b);
 }
 
+static void ram_prefetch(void *handle, const struct ulio_bio *b, int step)
+{
+	const struct ram *ram = handle;
+	ram_entry *e = ram_table_find(ram->table, b->off_bytes / POOL_PAGE_BYTES);
+	void *page;
+
+	if (!e)
+		return;
+	if (step == 0) {
+		__builtin_prefetch(e, 1);
+		return;
+	}
+	page = (void *)(atomic_load_explicit(e, memory_order_relaxed) & ~(uintptr_t)1);
+	if (page)
+		page_ref_prefetch(ram->loops, page);
+}
+
 static int ram_open(struct loops *loops, struct backstore *self, const struct ulio_open_args *args,
 	void **ret_handle)
 {
@@ -621,4 +638,5 @@ const struct backstore_internal_ops backstore_ram = {
 		.resize = ram_resize,
 	},
 	.open = ram_open,
+	.prefetch = ram_prefetch,
 };
