@@ -9,68 +9,12 @@ import time
 
 import pytest
 
-from lib import daemon as daemon_mod
 from lib import scsi
 from lib.daemon import ULIO, ULIOD, sanitizer_env
+from lib.saveconfig import IQN, disk, target
 from lib.wait import SCALE
-IQN = "iqn.2003-01.org.linux-iscsi.example:t0"
+
 CLIENT = "iqn.2026-01.example.test:wire"
-
-
-def disk(name, plugin="ramdisk", **more):
-    return {"name": name, "plugin": plugin, "wwn": f"wwn-{name}", "size": 1 << 24, **more}
-
-
-def target(port, luns, acls=(), **attributes):
-    return {"fabric": "iscsi", "wwn": IQN, "parameters": {"cmd_completion_affinity": "-1"}, "tpgs": [{
-        "tag": 1, "enable": True,
-        "attributes": {"authentication": 0, "generate_node_acls": 1, "demo_mode_write_protect": 0, **attributes},
-        "luns": [{"index": i, "storage_object": f"/backstores/{so}", "alias": f"link{i}",
-                  "alua_tg_pt_gp_name": "default_tg_pt_gp"} for i, so in luns],
-        "portals": [{"ip_address": "127.0.0.1", "port": port, "iser": False, "offload": False}],
-        "node_acls": list(acls)}]}
-
-
-class ConfigDaemon(daemon_mod.Daemon):
-    """uliod --config."""
-
-    def __init__(self, config, **kw):
-        super().__init__(disks=(), allow=(), **kw)
-        self.config_path = os.path.join(self.dir, "saveconfig.json")
-        self._iqn = IQN
-        if config is not None:
-            self.write(config)
-
-    def write(self, config):
-        text = config if isinstance(config, str) else json.dumps(config, sort_keys=True, indent=2) + "\n"
-        with open(self.config_path, "w", encoding="utf-8") as f:
-            f.write(text)
-
-    def read(self):
-        with open(self.config_path, encoding="utf-8") as f:
-            return json.load(f)
-
-    def command(self):
-        return [ULIOD, "--config", self.config_path, "--control", self.control_path, "--state", self.state_dir,
-                *self.args]
-
-
-@pytest.fixture
-def serve():
-    made = []
-
-    def start(make):
-        d = ConfigDaemon(None)
-        made.append(d)
-        d.write(make(d))
-        return d.start()
-
-    yield start
-    for d in made:
-        try:
-            d.stop()
-        finally:
-            d.discard()
 
 
 def until(c, condition, seconds):
