@@ -25,6 +25,8 @@
 #define TMF_STUCK_NS 30000000000ull
 /* How long a command waits for a range that an orphaned write holds before BUSY. */
 #define RANGE_WAIT_NS 10000000000ull
+/* How long after the start a disk that a program before this one has locked is waited for. */
+#define STORAGE_BUSY_WAIT_NS 3000000000ull
 /* Initiator and target port names, SPC-4 7.6.4.6: iSCSI name plus ",i,0x" and ISID. */
 #define PORT_NAME_BYTES 256u
 

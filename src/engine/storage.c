@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "engine/engine.h"
 #include "engine/storage_priv.h"
 
@@ -339,6 +340,7 @@ struct storage_core *storage_core_new(struct engine *eng, struct backstore_regis
 	if (core) {
 		core->eng = eng;
 		core->reg = reg;
+		core->created_ns = clock_now_ns();
 	}
 	return core;
 }

@@ -9,10 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "block/backstore.h"
+#include "engine/limits.h"
 #include "engine/storage_priv.h"
 
 enum { RD_PAGE_BYTES = 4096 };
@@ -223,6 +226,25 @@ static int user_settings(struct storage *s, struct strbuf *spec, struct errmsg *
 	return 0;
 }
 
+/*
+ * A daemon that was killed keeps its files locked until the kernel has ended what was under way on
+ * them, which may be after the next one has started: just then a disk in use is waited for.
+ */
+static int open_disk(
+	struct storage *s, const char *spec, struct backstore **ret, struct errmsg *err)
+{
+	static const struct timespec pause = { .tv_nsec = 10 * NS_PER_MS };
+	const struct storage_core *core = s->hba->core;
+	int r;
+
+	for (;;) {
+		r = backstore_open_spec(core->reg, s->lu->name, spec, ret, err);
+		if (r != -EBUSY || clock_now_ns() - core->created_ns > STORAGE_BUSY_WAIT_NS)
+			return r;
+		nanosleep(&pause, NULL);
+	}
+}
+
 int storage_open(struct storage *s, struct errmsg *err)
 {
 	const struct storage_kind *k = s->hba->kind;
@@ -243,7 +265,7 @@ int storage_open(struct storage *s, struct errmsg *err)
 	if (!r && !s->hba->core->reg)
 		r = errmsg_set(err, -ENOTSUP, "enable: disks are not opened here");
 	if (!r)
-		r = backstore_open_spec(s->hba->core->reg, s->lu->name, spec.s, &bs, err);
+		r = open_disk(s, spec.s, &bs, err);
 	strbuf_done(&spec);
 	if (r)
 		return r;

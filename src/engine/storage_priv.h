@@ -12,6 +12,7 @@ struct storage;
 struct storage_core {
 	struct engine *eng;
 	struct backstore_registry *reg;
+	uint64_t created_ns;
 	uint32_t next_id; /* of an HBA */
 	unsigned nhbas;
 };
