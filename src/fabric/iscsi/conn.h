@@ -234,7 +234,9 @@ void login_stop_waiting(struct conn *conn);
 void reject_send(struct conn *conn, const struct pdu *pdu, enum iscsi_reject reason);
 void nop_ping(struct conn *conn);
 void text_done(struct conn *conn);
-/* The commands that a logout waited for have ended, or take too long. */
+/* A command or task management function has ended: a logout may have waited for it. */
+void logout_go_on(struct conn *conn);
+/* All of them have, or take too long. */
 void logout_finish(struct conn *conn);
 /* The nexus has: send the Logout Response. */
 void logout_answer(struct conn *conn);

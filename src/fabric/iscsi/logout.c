@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * logout.c: Logout (RFC 7143 11.14, 11.15). The answer comes when the commands of the connection
- * have ended: after it nothing of them reaches a disk.
+ * logout.c: Logout (RFC 7143 11.14, 11.15). The answer comes when the commands and task management
+ * functions of the connection have ended: after it nothing of them reaches a disk, and it is the
+ * last PDU.
  */
 #include "fabric/iscsi/ffp.h"
 #include "fabric/iscsi/sess.h"
@@ -58,6 +59,13 @@ void logout_finish(struct conn *conn)
 		logout_answer(conn);
 }
 
+void logout_go_on(struct conn *conn)
+{
+	/* Until the nexus is being closed task management functions alone pin the connection. */
+	if (conn->logging_out == LOGOUT_COMMANDS && !conn->ntasks && !conn->pins)
+		logout_finish(conn);
+}
+
 static void give_up_data(struct sess *sess)
 {
 	struct hash_node *n, *tmp;
@@ -77,10 +85,8 @@ void logout_request(struct conn *conn, const struct pdu *pdu, const struct iovec
 	conn->logging_out = LOGOUT_COMMANDS;
 	conn->logout_itt = bhs_itt(&pdu->bhs);
 	conn_event(conn, EV_LOGOUT);
+	loop_timer_arm(conn->loop, &conn->timer, COMMANDS_WAIT_NS);
 	give_up_data(conn->sess);
 	sess_drop_held(conn->sess);
-	if (conn->ntasks)
-		loop_timer_arm(conn->loop, &conn->timer, COMMANDS_WAIT_NS);
-	else
-		logout_finish(conn);
+	logout_go_on(conn);
 }

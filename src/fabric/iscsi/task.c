@@ -61,8 +61,8 @@ static void task_free(struct task *task)
 	}
 	if (conn->closing)
 		conn_reap(conn);
-	else if (conn->logging_out && !conn->ntasks)
-		logout_finish(conn);
+	else
+		logout_go_on(conn);
 }
 
 bool task_take_immediate(struct task *task)

@@ -80,9 +80,13 @@ void task_tmf_done(struct tmf *tmf)
 	if (conn->closing) {
 		conn_reap(conn);
 	} else {
-		respond(conn, r->itt, map_response(tmf));
+		/* A Logout Response that did not wait for it is the last PDU (11.15). */
+		if (!conn->sess->logged_out || !conn->close_after_send)
+			respond(conn, r->itt, map_response(tmf));
 		if (r->cold_reset && tmf->response == TMF_FUNCTION_COMPLETE)
 			drop_all(conn);
+		if (!conn->closing)
+			logout_go_on(conn);
 	}
 	free(r);
 	tmf_free(tmf);
