@@ -10,6 +10,8 @@ static bool matches(const struct abort_scope *sc, const struct cmd *cmd)
 		return false;
 	if (sc->has_tag && cmd->tag != sc->tag)
 		return false;
+	if (sc->issuer == cmd->nexus && sc->issuer_loop == cmd->loop && cmd->seq >= sc->seq)
+		return false;
 	if (sc->retired_only && !(cmd->itl && atomic_load(&cmd->itl->retired)))
 		return false;
 	return true;

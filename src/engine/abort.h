@@ -27,6 +27,13 @@ struct abort_scope {
 	 * or the unit attention `ua`. NULL: no status for anybody.
 	 */
 	const struct nexus *by;
+	/*
+	 * Of this nexus's commands on that loop only those before `seq`: what an initiator sends
+	 * after a task management function is none of its tasks (RFC 7143 4.2.3.3). NULL: all.
+	 */
+	const struct nexus *issuer;
+	const struct loop *issuer_loop;
+	uint64_t seq;
 	bool clears; /* ua is raised: CLEAR TASK SET */
 	bool tas_always; /* TASK ABORTED for all */
 	bool orphan; /* do not wait for disks */

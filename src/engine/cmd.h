@@ -90,6 +90,7 @@ struct cmd {
 	bool fabric_done; /* cmd_free() was called */
 	bool read_only; /* its LUN is write protected for this nexus */
 	uint64_t waits_since_ns; /* for a range */
+	uint64_t seq; /* its place among those that loop was given */
 	struct loop *loop;
 	struct lu *lu; /* NULL: unmapped LUN; valid while counted in lu_loop */
 	struct itl *itl; /* likewise */

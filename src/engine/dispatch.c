@@ -257,6 +257,7 @@ void cmd_submit(struct cmd *cmd)
 	cmd->lu = e->lu;
 	cmd->itl = e->itl;
 	cmd->read_only = e->read_only;
+	cmd->seq = engine_loop(cmd->nexus->eng, cmd->loop)->next_seq++;
 	ll = lu_loop(e->lu, cmd->loop);
 	list_push_back(&ll->cmds, &cmd->link);
 	cmd->row = op_find(cmd->cdb, cmd->cdb_len, lu_conf(e->lu), &sa_only);

@@ -17,6 +17,7 @@
 struct engine_loop {
 	struct list free_cmds; /* struct cmd by link, for reuse */
 	uint32_t nfree;
+	uint64_t next_seq; /* numbers commands as they are submitted */
 	struct list waits; /* struct drain_slot */
 	struct loop *loop;
 } __attribute__((aligned(128)));

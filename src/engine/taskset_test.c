@@ -119,6 +119,30 @@ static void ordered_aborted(void **state)
 	end();
 }
 
+/* RFC 7143 4.2.3.3: what comes after a function from the same initiator is not among its tasks. */
+static void sent_after_reset(void **state)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct loopback_tmf t = { .function = TMF_LOGICAL_UNIT_RESET };
+		struct loopback_cmd c[2];
+		unsigned at[2];
+
+		begin("delay:ms=5|ram:1M", seed);
+		read_later(&c[0], a, 0, TASK_ATTR_SIMPLE, &at[0]);
+		t.lb = a;
+		t.loop = rig_loop(&rig, 0);
+		loopback_tmf_start(&t);
+		read_later(&c[1], a, 0, TASK_ATTR_SIMPLE, &at[1]);
+		assert_int_equal(loopback_tmf_wait(&t, RIG_WAIT_NS), 0);
+		assert_int_equal(t.response, TMF_FUNCTION_COMPLETE);
+		io_wait(&c[0]);
+		assert_true(c[0].aborted);
+		io_wait(&c[1]);
+		assert_false(c[1].aborted);
+		end();
+	}
+}
+
 /* ---- aborts --------------------------------------------------------------------------------- */
 
 /* What is sent under way of aborts: everything that holds memory at a disk. */
@@ -242,6 +266,7 @@ int main(void)
 		cmocka_unit_test(ordered),
 		cmocka_unit_test(ordered_many),
 		cmocka_unit_test(ordered_aborted),
+		cmocka_unit_test(sent_after_reset),
 		cmocka_unit_test(abort_task),
 		cmocka_unit_test(lu_reset),
 		cmocka_unit_test(clear_task_set),

@@ -21,6 +21,7 @@ struct tmf_work {
 	struct loop *loop;
 	struct loop_timer timer;
 	struct nexus *nexus; /* holds a reference */
+	uint64_t seq; /* of the first command that is younger than the function */
 	uint32_t nlus, at; /* LUs to go through, held */
 	struct lu *lus[];
 };
@@ -164,7 +165,9 @@ static void next_lu(struct tmf_work *w)
 		finish(w, TMF_FUNCTION_REJECTED);
 		return;
 	}
-	w->abort.scope = (struct abort_scope){ .lu = w->lus[w->at] };
+	w->abort.scope = (struct abort_scope){
+		.lu = w->lus[w->at], .issuer = w->nexus, .issuer_loop = w->loop, .seq = w->seq
+	};
 	rows[w->tmf->function].scope(w, &w->abort.scope);
 	w->abort.done = lu_aborted;
 	if (abort_start(&w->abort, w->eng, w->loop))
@@ -212,6 +215,7 @@ static struct tmf_work *work_new(struct tmf *tmf, bool *ret_no_lu)
 	w->nexus = tmf->nexus;
 	w->eng = tmf->nexus->eng;
 	w->loop = tmf->loop;
+	w->seq = engine_loop(w->eng, w->loop)->next_seq;
 	w->tmf = tmf;
 	w->timer.fire = stuck;
 	return w;
