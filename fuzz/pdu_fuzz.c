@@ -561,7 +561,13 @@ static void drain(struct fuzz *f, struct peer *p)
 			;
 		run(f, i < 100 ? NS_PER_MS : 20 * NS_PER_MS);
 	}
-	REQUIRE(!p->nactive || p->closed || p->loose, "%u commands are not answered", p->nactive);
+	if (!p->nactive || p->closed || p->loose)
+		return;
+	for (unsigned i = 0; i < PEER_TASKS; i++)
+		REQUIRE(!p->tasks[i].active || p->tasks[i].loose,
+			"no answer to ITT %u, CmdSN %u (ExpCmdSN %u): %u of %u bytes",
+			p->tasks[i].itt, p->tasks[i].cmdsn, p->exp_cmdsn, p->tasks[i].in,
+			p->tasks[i].edtl);
 }
 
 static void end(struct fuzz *f, uint8_t how)
