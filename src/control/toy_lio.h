@@ -198,9 +198,13 @@ static int toy_control_set(const struct attr *a, void *obj, const char *value, s
 static int toy_enable_set(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
 	struct toy *t = obj;
+	char config[sizeof(t->control)];
 
 	if (strstr(t->control, "=/missing"))
 		return errmsg_set(err, -ENOENT, "enable: /missing: No such file or directory");
+	if (toy_is(t, "dev_config=") && toy_word(t, "dev_config=", config, sizeof(config)) &&
+		!config[0])
+		return errmsg_set(err, -EINVAL, "enable: dev_config names no kind of disk");
 	t->enabled = true;
 	return 0;
 }
