@@ -18,14 +18,17 @@ help:
 	@echo 'make bench      measure beside other targets'
 	@echo 'make fuzz       every fuzz target for $(FUZZ_SECONDS) s; make fuzz-long: $(FUZZ_LONG_SECONDS) s'
 
-build: deps-build
+set-up: deps-build
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) -Dbuildtype=release
+
+build: set-up
 	@ninja -C $(BUILD)
 
 deps-%:
 	@tools/deps.sh $*
 
-run: build
+run: set-up
+	@ninja -C $(BUILD) src/daemon/uliod src/cli/ulio
 	@exec $(BUILD)/src/daemon/uliod --demo
 
 install: build
@@ -61,4 +64,4 @@ fuzz: build-fuzz
 fuzz-long: build-fuzz
 	@$(PYTHON) tools/fuzz.py --build build-fuzz --seconds $(FUZZ_LONG_SECONDS)
 
-.PHONY: help build run install test test-tsan test-robust test-vm lint format bench build-fuzz fuzz fuzz-long
+.PHONY: help set-up build run install test test-tsan test-robust test-vm lint format bench build-fuzz fuzz fuzz-long
