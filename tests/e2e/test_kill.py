@@ -55,7 +55,8 @@ class Client(threading.Thread):
         mutual = TARGET_USER if i % 2 else (None, None)
         self.chap = Chap(f"user{i}", secret(i), *mutual, algorithms=(7, 5))
         self.keys = [{}, {"HeaderDigest": "CRC32C", "DataDigest": "CRC32C"},
-                     {"InitialR2T": "Yes", "ImmediateData": "No"}, {"MaxBurstLength": "4096", "FirstBurstLength": "2048"}][i % 4]
+                     {"InitialR2T": "Yes", "ImmediateData": "No"},
+                     {"MaxBurstLength": "4096", "FirstBurstLength": "2048"}][i % 4]
 
     def block(self, lba, version):
         if version == ZERO:
