@@ -96,6 +96,15 @@ static void model_is(struct model *m, uint32_t lba, uint32_t gen)
 	m->n[lba] = 1;
 }
 
+/* It can never have been written: its data have not all been sent. */
+static void model_not(struct model *m, uint32_t lba, uint32_t gen)
+{
+	for (unsigned i = 0; i < m->n[lba]; i++)
+		if (m->maybe[lba][i] == gen)
+			m->maybe[lba][i] = m->maybe[lba][--m->n[lba]];
+	assert_true(m->n[lba] > 0);
+}
+
 /* What was read must be one of those, all of one, and from now on it is. */
 static void model_check(struct model *m, uint32_t lba, const uint8_t *p)
 {
@@ -163,6 +172,8 @@ static void send_data(
 			n = len;
 			d.flags = ISCSI_FINAL;
 		}
+		if (peer->holds && sim_random(peer->t->rig.k.loops, 3) == 0)
+			break;
 		d.initiator_task_tag = be32_put(k->itt);
 		d.target_transfer_tag = be32_put(ttt);
 		d.expstatsn = be32_put(peer->statsn);
@@ -335,6 +346,21 @@ static void task_over(struct peer *peer, struct peer_task *k)
 	peer->nactive--;
 }
 
+/*
+ * A task that ends without an answer. What it would have written is written whole or, where the
+ * target lacks some of it, not at all: Data-Out is collected before the disk is asked.
+ */
+static void task_lost(struct peer *peer, struct peer_task *k)
+{
+	if (k->write && k->gen && k->sent < k->bytes) {
+		for (uint32_t i = 0; i < k->n; i++)
+			model_not(&peer->t->model, k->lba + i, k->gen);
+		peer->torn++;
+	}
+	peer->lost++;
+	task_over(peer, k);
+}
+
 static void answered(struct peer *peer, struct peer_task *k, uint8_t status, const uint8_t *sense,
 	uint32_t sense_bytes)
 {
@@ -431,16 +457,24 @@ static void r2t(struct peer *peer, const struct bhs_r2t *r)
 		send_data(peer, k, be32_get(r->target_transfer_tag), off, len);
 }
 
-/* SAM-5 7.2: after COMPLETE no status comes for what was aborted. */
+/*
+ * SAM-5 7.2: after COMPLETE no status comes for what was aborted. A task that does not exist has
+ * been answered already.
+ */
 static void tmf_response(struct peer *peer, const struct bhs_tmf_response *r)
 {
 	take_statsn(peer, be32_get(r->statsn));
 	assert_int_equal(be32_get(r->initiator_task_tag), peer->tmf_itt);
 	peer->tmf_itt = TAG_RESERVED;
 	peer->tmf_response = r->response;
-	for (unsigned i = 0; i < PEER_TASKS; i++)
-		if (peer->tasks[i].active && peer->tasks[i].aborted)
-			task_over(peer, &peer->tasks[i]);
+	for (unsigned i = 0; i < PEER_TASKS; i++) {
+		if (!peer->tasks[i].active || !peer->tasks[i].aborted)
+			continue;
+		if (r->response != ISCSI_TMF_FUNCTION_COMPLETE)
+			fail_msg("ITT %u is not answered, and the function says %u",
+				peer->tasks[i].itt, r->response);
+		task_lost(peer, &peer->tasks[i]);
+	}
 }
 
 static void login_response(struct peer *peer, const struct bhs_login_response *r)
@@ -659,8 +693,8 @@ void peer_drop(struct peer *peer, bool reset)
 	peer->full_feature = false;
 	peer->tmf_itt = TAG_RESERVED;
 	for (unsigned i = 0; i < PEER_TASKS; i++)
-		peer->tasks[i].active = false;
-	peer->nactive = 0;
+		if (peer->tasks[i].active)
+			task_lost(peer, &peer->tasks[i]);
 }
 
 void peer_logout(struct peer *peer)

@@ -87,12 +87,15 @@ struct peer {
 	int fd; /* -1: none */
 	uint8_t port; /* of its ISID: peers that differ in it are different initiator ports */
 	uint32_t cmdsn, statsn, max_cmdsn, itt;
+	bool holds; /* it stops in the midst of Data-Out now and then: the command hangs */
 	bool full_feature, closed, digests, loose; /* loose: it sent nonsense, answers may be so */
 	struct peer_task tasks[PEER_TASKS];
 	unsigned nactive;
 	uint8_t *rx;
 	size_t rx_bytes, rx_cap;
 	uint64_t good, failed, rejects, answered; /* counters for the test */
+	uint64_t lost,
+		torn; /* ended without an answer; of those: writes in the midst of Data-Out */
 	uint64_t disk_errors; /* of the failed: those with the sense of a disk's error */
 	uint32_t tmf_itt; /* of the function under way, TAG_RESERVED: none */
 	uint8_t tmf_response;

@@ -93,25 +93,41 @@ static void read_write(void **state)
 	}
 }
 
+/* Nothing comes to the disk late either. */
+static void check_twice(void)
+{
+	peer_check_disk(&peer);
+	for (unsigned i = 0; i < 20; i++)
+		peer_pump(&peer, 20);
+	peer_check_disk(&peer);
+}
+
 /* ---- connections that go -------------------------------------------------------------------- */
 
 static void dropped(void **state)
 {
+	uint64_t torn = 0;
+
 	for (uint64_t seed = 0; seed < 48; seed++) {
 		begin(seed, disks[seed / 7 % 3]);
 		for (unsigned n = 0; n < 4; n++) {
-			work(12);
+			work(8);
+			peer.holds = true;
+			work(6);
 			peer_pump(&peer, pick(60));
 			peer_drop(&peer, pick(2));
+			peer.holds = false;
 			/* At once: the old session may not know yet (reinstatement, 6.3.5). */
 			if (pick(2))
 				sim_run(t.rig.k.loops, NULL, NULL, 200);
 			peer_login(&peer);
 		}
-		peer_check_disk(&peer);
+		check_twice();
+		torn += peer.torn;
 		peer_logout(&peer);
 		end();
 	}
+	assert_true(torn > 48);
 }
 
 /* A second connection of the same initiator port takes the session of the first. */
@@ -130,7 +146,7 @@ static void reinstated(void **state)
 			peer.tasks[i].active = false;
 		peer.nactive = 0;
 		peer_login(&peer);
-		peer_check_disk(&peer);
+		check_twice();
 		sim_close(t.rig.k.loops, old, false);
 		end();
 	}
@@ -157,39 +173,48 @@ static void stalled(void **state)
 
 /* ---- aborts --------------------------------------------------------------------------------- */
 
-static void abort_some(void)
+/* True: the task had been answered when the function was. */
+static bool abort_some(void)
 {
 	struct peer_task *k = &peer.tasks[pick(PEER_TASKS)];
+	uint64_t lost = peer.lost;
 
 	if (!k->active)
-		return;
+		return false;
 	k->aborted = true;
 	peer_tmf(&peer, ISCSI_TMF_ABORT_TASK, k->itt, k->cmdsn);
 	peer_drain(&peer);
 	assert_true(peer.tmf_response == ISCSI_TMF_FUNCTION_COMPLETE ||
 		    peer.tmf_response == ISCSI_TMF_TASK_DOES_NOT_EXIST);
+	return peer.lost == lost;
 }
 
 static void aborts(void **state)
 {
+	uint64_t raced = 0, lost = 0;
+
 	for (uint64_t seed = 0; seed < 48; seed++) {
 		begin(seed, disks[seed / 7 % 3]);
 		for (unsigned n = 0; n < 8; n++) {
 			work(8);
 			peer_pump(&peer, pick(30));
-			abort_some();
+			raced += abort_some();
 		}
 		peer_drain(&peer);
-		peer_check_disk(&peer);
+		check_twice();
+		lost += peer.lost;
 		peer_logout(&peer);
 		end();
 	}
+	/* Some were too late, some were not. */
+	assert_true(raced > 10 && lost > 10);
 }
 
 static void resets(void **state)
 {
 	static const uint8_t functions[] = { ISCSI_TMF_ABORT_TASK_SET, ISCSI_TMF_CLEAR_TASK_SET,
 		ISCSI_TMF_LOGICAL_UNIT_RESET, ISCSI_TMF_TARGET_WARM_RESET };
+	uint64_t lost = 0, torn = 0;
 
 	for (uint64_t seed = 0; seed < 48; seed++) {
 		begin(seed, disks[seed / 7 % 3]);
@@ -202,10 +227,13 @@ static void resets(void **state)
 			peer_drain(&peer);
 			assert_int_equal(peer.tmf_response, ISCSI_TMF_FUNCTION_COMPLETE);
 		}
-		peer_check_disk(&peer);
+		check_twice();
+		lost += peer.lost;
+		torn += peer.torn;
 		peer_logout(&peer);
 		end();
 	}
+	assert_true(lost > 48 && torn > 10);
 }
 
 /* ---- disks that fail ------------------------------------------------------------------------ */
@@ -239,10 +267,13 @@ static void failing_disk(void **state)
 /* A disk that does not answer does not keep the session. */
 static void stuck_disk(void **state)
 {
+	uint64_t stuck = 0;
+
 	for (uint64_t seed = 0; seed < 16; seed++) {
 		begin(seed, "error:op=write,mode=stuck,after=6|ram:256k");
 		work(30);
 		peer_pump(&peer, 400);
+		stuck += peer.nactive;
 		if (seed % 2)
 			peer_logout(&peer);
 		else
@@ -253,6 +284,7 @@ static void stuck_disk(void **state)
 		peer_logout(&peer);
 		end();
 	}
+	assert_true(stuck > 16);
 }
 
 /* ---- nonsense ------------------------------------------------------------------------------- */
