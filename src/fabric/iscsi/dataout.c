@@ -243,7 +243,8 @@ void task_data_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 		return;
 	conn->rx.task = NULL;
 	task->receiving = false;
-	if (task->state == TASK_DEAD) {
+	/* Aborted, or answered while they came in: they were not asked for. */
+	if (task->state == TASK_DEAD || task->status_sent) {
 		task_unuse(task);
 		return;
 	}
