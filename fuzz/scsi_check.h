@@ -10,7 +10,6 @@ struct loopback_cmd;
 /* What may happen to the commands of an input. */
 struct scsi_expect {
 	bool aborts; /* there was task management, or a nexus was lost */
-	bool no_memory; /* it runs out */
 	bool read_only; /* nothing can be written */
 };
 

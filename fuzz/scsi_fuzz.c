@@ -470,7 +470,6 @@ static void begin(struct fuzz *f, uint8_t disk, uint8_t seed)
 	rig_map(f->port, 0, f->lu);
 	f->mapped = true;
 	f->tag = 1;
-	f->expect.no_memory = f->how & FEW_PAGES;
 	f->expect.read_only = f->how & (READ_ONLY | NEXUS_READ_ONLY);
 	for (unsigned i = 0; i < NEXUSES; i++)
 		nexus_start(f, i);
