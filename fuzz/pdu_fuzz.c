@@ -570,6 +570,18 @@ static void drain(struct fuzz *f, struct peer *p)
 			p->tasks[i].edtl);
 }
 
+/*
+ * For answers that must come. They may be behind an ORDERED task of an initiator that never sends
+ * the data it owes: it has to go first.
+ */
+static bool anyone_waits(const struct fuzz *f)
+{
+	for (unsigned i = 0; i < NPEERS; i++)
+		if (f->peers[i].nactive && !f->peers[i].loose)
+			return true;
+	return false;
+}
+
 static void end(struct fuzz *f, uint8_t how)
 {
 	if (f->filter)
@@ -581,6 +593,10 @@ static void end(struct fuzz *f, uint8_t how)
 			sim_stall(f->rig.loops, p->fd, false);
 		p->stalled = false;
 	}
+	if (anyone_waits(f))
+		for (unsigned i = 0; i < NPEERS; i++)
+			if (f->peers[i].loose)
+				peer_close(&f->peers[i], how >> (i + 3) & 1);
 	for (unsigned i = 0; i < NPEERS; i++)
 		if (f->peers[i].fd >= 0 && f->peers[i].full_feature)
 			drain(f, &f->peers[i]);
