@@ -5,12 +5,14 @@ Discovery, login, ext4 and xfs, fio with verify, logout and second login, CHAP o
 digests, a LUN added and a disk grown online, a daemon killed and restarted under load.
 """
 
+import contextlib
 import os
 import re
 import time
 
 import pytest
 
+from lib.capture import Capture
 from lib.daemon import IS_TGT
 from lib.wait import SCALE
 from machine import HOST
@@ -62,17 +64,25 @@ class Node:
 
 
 @pytest.fixture
-def serve(vm, new_daemon):
-    """serve(...) starts a daemon that the guest can reach and returns its Node, discovered."""
-    def start(**kw):
-        d = new_daemon(start=False, **kw)
-        d.advertise = f"{HOST}:{d.port}"
-        d.start()
-        node = Node(vm, d)
-        if not kw.get("chap"):
-            node.discover()
-        return node
-    return start
+def serve(request, vm, new_daemon, tmp_path):
+    """serve(...) starts a daemon that the guest can reach and returns its Node, discovered.
+
+    In a test that is marked as captured tshark judges every PDU at the end."""
+    captures = []
+    with contextlib.ExitStack() as stack:
+        def start(**kw):
+            d = new_daemon(start=False, **kw)
+            d.advertise = f"{HOST}:{d.port}"
+            d.start()
+            if request.node.get_closest_marker("captured"):
+                captures.append(stack.enter_context(Capture(d.port, str(tmp_path))))
+            node = Node(vm, d)
+            if not kw.get("chap"):
+                node.discover()
+            return node
+        yield start
+    for c in captures:
+        c.verdict()
 
 
 def fio(vm, where, size="48M", timeout=300, **kw):
@@ -138,6 +148,7 @@ def test_discard(serve, vm, lun):
     vm.check()
 
 
+@pytest.mark.captured
 @pytest.mark.parametrize("header, data", [("CRC32C", "CRC32C"), ("CRC32C", "None"), ("None", "CRC32C")])
 def test_digests(serve, vm, lun, header, data):
     """Header and data digests of the kernel's initiator."""
@@ -152,6 +163,7 @@ def test_digests(serve, vm, lun, header, data):
     vm.check()
 
 
+@pytest.mark.captured
 @pytest.mark.parametrize("immediate, initial_r2t", [("Yes", "No"), ("No", "Yes"), ("No", "No"), ("Yes", "Yes")])
 def test_data_modes(serve, vm, lun, immediate, initial_r2t):
     """The four combinations of ImmediateData and InitialR2T from the kernel's side."""
@@ -180,6 +192,7 @@ def chap_node(serve, vm, algorithms, mutual=False):
     return n
 
 
+@pytest.mark.captured
 @pytest.mark.parametrize("algorithms", ["MD5", "SHA1", "SHA256", "SHA3-256", "SHA3-256,SHA256,SHA1,MD5"])
 def test_chap(serve, vm, lun, algorithms):
     """One-way CHAP with each algorithm."""
@@ -191,6 +204,7 @@ def test_chap(serve, vm, lun, algorithms):
     n.logout()
 
 
+@pytest.mark.captured
 @pytest.mark.parametrize("algorithms", ["MD5", "SHA256"])
 def test_mutual_chap(serve, vm, lun, algorithms):
     """Mutual CHAP: the initiator checks the target as well."""
@@ -202,6 +216,7 @@ def test_mutual_chap(serve, vm, lun, algorithms):
     n.logout()
 
 
+@pytest.mark.captured
 def test_wrong_secrets(serve, vm):
     """A wrong secret either way ends the login; the initiator says authorisation failure (24)."""
     n = chap_node(serve, vm, "MD5", mutual=True)
@@ -215,6 +230,7 @@ def test_wrong_secrets(serve, vm):
     n.logout()
 
 
+@pytest.mark.captured
 def test_lun_added_online(serve, vm, lun):
     """A LUN that comes while the session is up is found by a rescan, and the other one never notices."""
     n = serve(disks=["file:{dir}/d.img,size=64M"])
