@@ -40,7 +40,8 @@ static bool check_row(struct cmd *cmd, const struct lu_conf *conf)
 
 	if (!cmd->row) {
 		(void)op_find(cmd->cdb, cmd->cdb_len, conf, &sa_only);
-		if (sa_only)
+		/* A CDB that ends before its service action has no such field to point to. */
+		if (sa_only && cmd->cdb_len > 1)
 			cmd_fail_cdb(cmd, 1, 4);
 		else
 			cmd_fail(cmd, SENSE_INVALID_OPERATION_CODE);
