@@ -505,17 +505,23 @@ static int work_run(void *arg)
 	return work->fn(work);
 }
 
+/* The command has a bio from here to its end. False: no memory, it has been ended. */
+static bool take_bio(struct cmd *cmd)
+{
+	if (!cmd->bio)
+		cmd->bio = bio_new(cmd->lu->bs, cmd->loop);
+	if (!cmd->bio)
+		cmd_status(cmd, STATUS_BUSY);
+	return cmd->bio;
+}
+
 void cmd_submit_work(struct cmd *cmd, struct cmd_work *work, int (*fn)(struct cmd_work *work),
 	void (*step)(struct cmd *cmd))
 {
 	assert(cmd->in_io && cmd->state == CMD_IO);
 	/* While one is out the disk is not closed (backstore_close()). */
-	if (!cmd->bio)
-		cmd->bio = bio_new(cmd->lu->bs, cmd->loop);
-	if (!cmd->bio) {
-		cmd_status(cmd, STATUS_BUSY);
+	if (!take_bio(cmd))
 		return;
-	}
 	cmd->step = step;
 	work->cmd = cmd;
 	work->fn = fn;
@@ -529,12 +535,8 @@ void cmd_submit_bio(struct cmd *cmd, uint16_t op, uint16_t flags, uint64_t lba, 
 	uint8_t shift = lu_conf(cmd->lu)->block_shift;
 
 	assert(cmd->in_io && cmd->state == CMD_IO);
-	if (!cmd->bio)
-		cmd->bio = bio_new(cmd->lu->bs, cmd->loop);
-	if (!cmd->bio) {
-		cmd_status(cmd, STATUS_BUSY);
+	if (!take_bio(cmd))
 		return;
-	}
 	bio_init_rw(cmd->bio, (enum ulio_bio_op)op, flags, lba << shift, nblocks << shift, iov,
 		niov, iov_cap);
 	cmd->bio->owner = cmd;
