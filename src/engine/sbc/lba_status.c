@@ -87,6 +87,9 @@ static void have_map(struct cmd *cmd)
 	s->len = HEADER;
 	if (s->n > 0) {
 		say_extents(s);
+		/* Extents shorter than a block tell nothing, but whoever asks has to get on. */
+		if (s->len == HEADER)
+			say(s, s->lba + 1, MAPPED);
 	} else if (s->n == -EOPNOTSUPP) {
 		say(s, s->end, MAPPED); /* SBC-3 5.4.2: mapped, or not known */
 	} else {
