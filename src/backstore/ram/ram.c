@@ -350,7 +350,10 @@ static int step_write(struct ram_walk *w)
 		cursor_skip(&w->data, w->n);
 		return r;
 	}
-	return w->exchange && step_in_place(w, e) ? 0 : step_replace(w, e);
+	/* Part of a page, or one that cannot be kept. */
+	if (w->exchange && step_in_place(w, e))
+		return 0;
+	return step_replace(w, e);
 }
 
 static void ram_write(struct ram *ram, struct ulio_bio *b)
