@@ -27,6 +27,11 @@
 #define RANGE_WAIT_NS 10000000000ull
 /* How long after the start a disk that a program before this one has locked is waited for. */
 #define STORAGE_BUSY_WAIT_NS 3000000000ull
+/*
+ * Registrations of an LU, one for each I_T nexus: 1000 nodes with four paths each. Each change
+ * copies them (about a quarter of a kilobyte each), and READ KEYS has room for 8190 in its 16 bits.
+ */
+#define PR_MAX_REGISTRATIONS 4096u
 /* Initiator and target port names, SPC-4 7.6.4.6: iSCSI name plus ",i,0x" and ISID. */
 #define PORT_NAME_BYTES 256u
 
