@@ -299,6 +299,29 @@ static void unknown_attribute(void **state)
 	assert_null(tree_lookup(t, "/core/fileio_1"));
 }
 
+/* A LUN that was unlinked shows nothing: it is left out, and so is what an ACL maps to it. */
+static void unlinked(void **state)
+{
+	struct problems p;
+	json_t *config, *extras, *luns, *mapped;
+
+	apply(FULL, NULL, 0, NULL, "");
+	assert_int_equal(
+		tree_unlink(t, tree_lookup(t, "/iscsi/iqn.a/tpgt_1/lun/lun_3"), "l3", NULL), 0);
+	assert_int_equal(savedump(t, &config, &extras), 0);
+	problems_init(&p);
+	saveschema_check(config, &p);
+	assert_int_equal(p.counts[PROBLEM_ERROR], 0);
+	problems_done(&p);
+	assert_int_equal(json_unpack(config, "{s:[{s:[{s:o, s:[{s:o}]}]}, {}]}", "targets", "tpgs",
+				 "luns", &luns, "node_acls", "mapped_luns", &mapped),
+		0);
+	assert_int_equal(json_array_size(luns), 1);
+	assert_int_equal(json_array_size(mapped), 1);
+	json_decref(config);
+	json_decref(extras);
+}
+
 #define with_tree(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -311,6 +334,7 @@ int main(void)
 		with_tree(missing_disk),
 		with_tree(refused),
 		with_tree(unknown_attribute),
+		with_tree(unlinked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

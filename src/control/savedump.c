@@ -339,6 +339,12 @@ static json_t *index_of(struct node *n)
 	return json_integer(s ? strtoll(s + 1, NULL, 0) : 0);
 }
 
+/* The link of a LUN to its disk, and the disk's key. False: it shows nothing. */
+static bool lun_disk(struct node *lun, struct node_link *ret, struct strbuf *key)
+{
+	return node_link_at(lun, 0, ret) && savedump_disk_key(ret->target, key);
+}
+
 static json_t *dump_lun(struct tree *t, struct node *lun)
 {
 	static const char alias[] = "TG Port Alias: ";
@@ -347,10 +353,10 @@ static json_t *dump_lun(struct tree *t, struct node *lun)
 	struct strbuf b;
 
 	strbuf_init(&b);
-	if (!node_link_at(lun, 0, &l) || !savedump_disk_key(l.target, &b)) {
+	if (!lun_disk(lun, &l, &b)) {
 		strbuf_done(&b);
 		json_decref(out);
-		return NULL; /* shows nothing: rtslib leaves it out too */
+		return NULL; /* rtslib leaves it out too */
 	}
 	json_object_set_new(out, "storage_object", json_text(b.s));
 	json_object_set_new(out, "alias", json_text(l.name));
@@ -378,10 +384,16 @@ static json_t *dump_portal(struct tree *t, struct node *np)
 
 static json_t *dump_mapped_lun(struct tree *t, struct node *ml)
 {
-	struct node_link l;
+	struct node_link l, disk;
+	struct strbuf key;
 	json_t *out;
+	bool shown;
 
-	if (!node_link_at(ml, 0, &l))
+	strbuf_init(&key);
+	/* With its LUN left out it could not be restored. */
+	shown = node_link_at(ml, 0, &l) && lun_disk(l.target, &disk, &key);
+	strbuf_done(&key);
+	if (!shown)
 		return NULL;
 	out = json_pack("{s:o, s:o, s:o}", "index", index_of(ml), "tpg_lun", index_of(l.target),
 		"alias", json_text(l.name));

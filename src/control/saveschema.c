@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/limits.h"
+#include "tree/node.h"
 
 enum field_type { F_STRING, F_INT, F_BOOL, F_VALUES, F_LIST };
 
@@ -432,6 +433,7 @@ static bool check_list(struct check *c, const struct object_schema *items, const
 /* c->path leads to the value. */
 static bool check_field(struct check *c, const struct field *f, const json_t *value)
 {
+	struct errmsg err;
 	const char *s = json_string_value(value);
 
 	if (json_is_null(value) && f->flags & MAY_BE_NULL)
@@ -455,8 +457,8 @@ static bool check_field(struct check *c, const struct field *f, const json_t *va
 		error(c, NULL, "%s", "must not be empty");
 		return false;
 	}
-	if (f->flags & IS_NAME && strchr(s, '/')) {
-		error(c, NULL, "\"%s\": a name has no '/'", s);
+	if (f->flags & IS_NAME && tree_name_check(s, &err)) {
+		error(c, NULL, "%s", err.text);
 		return false;
 	}
 	return true;

@@ -55,9 +55,16 @@ static void types(void **state)
 		"needs it\n"
 		"error: /storage_objects/0/plugin: must be a string\n");
 	check(DISKS("{\"name\":\"a/b\",\"plugin\":\"fileio\",\"dev\":\"\",\"size\":-1}"),
-		"error: /storage_objects/0/name: \"a/b\": a name has no '/'\n"
+		"error: /storage_objects/0/name: \"a/b\" is no name: one to 255 bytes without "
+		"'/', not \".\" or \"..\"\n"
 		"error: /storage_objects/0/dev: must not be empty\n"
 		"error: /storage_objects/0/size: -1: must be from 0 to 9223372036854775807\n");
+	check(DISKS("{\"name\":\".\",\"plugin\":\"fileio\"}"),
+		"error: /storage_objects/0/name: \".\" is no name: one to 255 bytes without '/', "
+		"not \".\" or \"..\"\n");
+	check(DISKS("{\"name\":\"a\\u007f\",\"plugin\":\"fileio\"}"),
+		"error: /storage_objects/0/name: a name must be UTF-8 without control "
+		"characters\n");
 	check(DISKS("{\"name\":\"a\",\"plugin\":\"fileio\",\"dev\":\"/"
 		    "d\",\"attributes\":{\"x\":[]}}"),
 		"error: /storage_objects/0/attributes/x: must be a number or a string\n");

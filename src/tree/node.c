@@ -430,11 +430,10 @@ static void call_end(struct tree *t)
 
 /* ---- operations ---------------------------------------------------------------------------- */
 
-static int check_name(struct node *dir, const char *name, struct errmsg *err)
+int tree_name_check(const char *name, struct errmsg *err)
 {
 	const unsigned char *s = (const unsigned char *)name;
 	size_t len = strlen(name);
-	unsigned place;
 
 	if (len > TREE_NAME_MAX)
 		return errmsg_set(err, -ENAMETOOLONG, "a name of %zu bytes is too long, at most %d",
@@ -447,6 +446,16 @@ static int check_name(struct node *dir, const char *name, struct errmsg *err)
 		s++;
 	if (*s || !utf8_valid(name, len))
 		return errmsg_set(err, -EINVAL, "a name must be UTF-8 without control characters");
+	return 0;
+}
+
+static int check_name(struct node *dir, const char *name, struct errmsg *err)
+{
+	unsigned place;
+	int r = tree_name_check(name, err);
+
+	if (r)
+		return r;
 	if (node_child(dir, name) || find_link(dir, name, &place) || node_attr(dir, name))
 		return errmsg_set(err, -EEXIST, "%s: there is one already", name);
 	return 0;

@@ -101,6 +101,9 @@ struct node_link {
 /* The i-th link of dir in the order of their making; false past the end. */
 bool node_link_at(struct node *dir, unsigned i, struct node_link *ret);
 
+/* Whether name may be an entry's: 0, -EINVAL or -ENAMETOOLONG. Any thread. */
+int tree_name_check(const char *name, struct errmsg *err);
+
 /*
  * The operations. name: 1 to TREE_NAME_MAX bytes of UTF-8, no '/', no control characters, not "."
  * or "..". 0 or -errno with *err saying which entry and why:
