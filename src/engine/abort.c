@@ -14,39 +14,44 @@ static bool matches(const struct abort_scope *sc, const struct cmd *cmd)
 		return false;
 	if (sc->retired_only && !(cmd->itl && atomic_load(&cmd->itl->retired)))
 		return false;
+	if (sc->preempted && !(cmd->itl && atomic_load(&cmd->itl->preempted) == sc->preempted))
+		return false;
 	return true;
 }
 
-static void abort_one(struct abort *a, struct cmd *cmd)
+static void abort_one(const struct abort_scope *sc, struct cmd *cmd)
 {
-	const struct abort_scope *sc = &a->scope;
 	bool other = sc->by && cmd->nexus != sc->by;
 	bool tas = sc->tas_always || (other && lu_conf(cmd->lu)->tas);
 
-	atomic_fetch_add(&a->found, 1);
 	/* SAM-5 5.14.1: whose commands were cleared without a status is told so. */
 	if (other && !tas && sc->clears && cmd->itl)
 		ua_add(cmd->itl, SENSE_COMMANDS_CLEARED);
 	cmd_abort(cmd, tas, sc->orphan);
 }
 
-static void abort_lu(struct abort *a, struct lu *lu, struct loop *loop)
+uint32_t abort_commands(const struct abort_scope *sc, struct lu *lu, struct loop *loop)
 {
 	struct cmd *cmd, *tmp;
+	uint32_t n = 0;
 
 	/* One that was aborted before and waits for its disk: only to be left to it. */
-	list_for_each_safe (cmd, tmp, &lu_loop(lu, loop)->cmds, struct cmd, link)
-		if ((!cmd->aborted || (a->scope.orphan && !cmd->orphan)) && matches(&a->scope, cmd))
-			abort_one(a, cmd);
+	list_for_each_safe (cmd, tmp, &lu_loop(lu, loop)->cmds, struct cmd, link) {
+		if ((cmd->aborted && !(sc->orphan && !cmd->orphan)) || !matches(sc, cmd))
+			continue;
+		n++;
+		abort_one(sc, cmd);
+	}
+	return n;
 }
 
-/* Nothing of the scope is left here; orphans count unless the scope leaves them to their disk. */
-static bool lu_clear(const struct abort *a, struct lu *lu, struct loop *loop)
+/* Orphans count unless the scope leaves them to their disk. */
+bool abort_has_ended(const struct abort_scope *sc, struct lu *lu, struct loop *loop)
 {
 	struct cmd *cmd;
 
 	list_for_each (cmd, &lu_loop(lu, loop)->cmds, struct cmd, link)
-		if (cmd->aborted && !(a->scope.orphan && cmd->orphan) && matches(&a->scope, cmd))
+		if (cmd->aborted && !(sc->orphan && cmd->orphan) && matches(sc, cmd))
 			return false;
 	return true;
 }
@@ -57,12 +62,12 @@ static void abort_begin(struct drain *d, struct loop *loop)
 	const struct lunmap *map;
 
 	if (a->scope.lu) {
-		abort_lu(a, a->scope.lu, loop);
+		atomic_fetch_add(&a->found, abort_commands(&a->scope, a->scope.lu, loop));
 		return;
 	}
 	map = atomic_load_explicit(&a->scope.map_of->map, memory_order_acquire);
 	for (uint32_t i = 0; i < map->n; i++)
-		abort_lu(a, map->e[i].lu, loop);
+		atomic_fetch_add(&a->found, abort_commands(&a->scope, map->e[i].lu, loop));
 }
 
 static bool abort_clear(struct drain *d, struct loop *loop)
@@ -71,10 +76,10 @@ static bool abort_clear(struct drain *d, struct loop *loop)
 	const struct lunmap *map;
 
 	if (a->scope.lu)
-		return lu_clear(a, a->scope.lu, loop);
+		return abort_has_ended(&a->scope, a->scope.lu, loop);
 	map = atomic_load_explicit(&a->scope.map_of->map, memory_order_acquire);
 	for (uint32_t i = 0; i < map->n; i++)
-		if (!lu_clear(a, map->e[i].lu, loop))
+		if (!abort_has_ended(&a->scope, map->e[i].lu, loop))
 			return false;
 	return true;
 }

@@ -37,6 +37,8 @@ struct abort_scope {
 	bool clears; /* ua is raised: CLEAR TASK SET */
 	bool tas_always; /* TASK ABORTED for all */
 	bool orphan; /* do not wait for disks */
+	/* Only commands of nexuses with this mark (itl->preempted), 0: of all. PREEMPT AND ABORT. */
+	uint64_t preempted;
 };
 
 struct abort {
@@ -45,6 +47,13 @@ struct abort {
 	_Atomic uint32_t found;
 	struct drain drain;
 };
+
+/*
+ * The two halves of it for one LU on one loop, for drains of others' own: abort what the scope says
+ * there, returns how many; nothing that was aborted is left. On that loop.
+ */
+uint32_t abort_commands(const struct abort_scope *sc, struct lu *lu, struct loop *loop);
+bool abort_has_ended(const struct abort_scope *sc, struct lu *lu, struct loop *loop);
 
 /* done() follows on loop, never from inside. 0 or -ENOMEM. */
 int abort_start(struct abort *a, struct engine *eng, struct loop *loop);

@@ -9,6 +9,7 @@
 
 #include "base/iov.h"
 #include "block/backstore.h"
+#include "engine/change.h"
 #include "engine/engine_priv.h"
 #include "engine/fabric.h"
 #include "engine/optable.h"
@@ -430,8 +431,8 @@ void cmd_data_out_done(struct cmd *cmd, enum sense_name error)
 	cmd->state = CMD_ENABLED;
 	if (error != SENSE_NO_SENSE)
 		cmd_fail(cmd, error);
-	else
-		cmd->step(cmd);
+	else if (cmd->row->rules & RULE_MEDIUM || cmd_check_again(cmd))
+		cmd->step(cmd); /* what goes to the disk is checked in cmd_enter_io() */
 }
 
 uint32_t cmd_out_copy(const struct cmd *cmd, uint32_t off, void *buf, uint32_t n)
@@ -607,6 +608,10 @@ bool cmd_abort(struct cmd *cmd, bool tas, bool orphan)
 	cmd->aborted = true;
 	cmd->abort_tas = tas;
 	if (cmd->state == CMD_DORMANT || cmd->state == CMD_DATA_OUT || cmd->state == CMD_GATED) {
+		cmd_end_aborted(cmd);
+		return true;
+	}
+	if (cmd->change && lu_step_detach(cmd->change, orphan)) {
 		cmd_end_aborted(cmd);
 		return true;
 	}

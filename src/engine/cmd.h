@@ -29,6 +29,7 @@ struct bio;
 struct itl;
 struct lu;
 struct lu_conf;
+struct lu_step;
 struct nexus;
 struct op_row;
 struct ordered;
@@ -101,6 +102,7 @@ struct cmd {
 	struct bio *bio;
 	uint64_t expect_out, expect_in; /* bytes that the CDB asks to transfer, for residuals */
 	struct ordered *ordered; /* the gate that an ORDERED command keeps closed */
+	struct lu_step *change; /* that it has asked for and waits for (change.h) */
 	struct range range; /* announced while range.lu is set */
 	uint64_t lba; /* of the range that it touches */
 	uint64_t nblocks; /* 0: none */

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "engine/bars.h"
 #include "engine/cmd.h"
 #include "engine/engine_priv.h"
 #include "engine/fabric.h"
@@ -80,7 +81,15 @@ static bool check_ready(struct cmd *cmd, const struct lu_conf *conf)
 	return false;
 }
 
-/* SPC-2 5.5.1; persistent reservations join here. */
+/* SPC-4 5.15.2.4, 5.12.1: asymmetric access state, then persistent reservations. */
+static bool check_bars(struct cmd *cmd, const struct lu_conf *conf)
+{
+	uint32_t bars = atomic_load_explicit(&cmd->itl->bars, memory_order_acquire);
+
+	return !bars || bars_pass(cmd, bars);
+}
+
+/* SPC-2 5.5.1 */
 static bool check_reservation(struct cmd *cmd, const struct lu_conf *conf)
 {
 	if (cmd->row->rules & RULE_R6_OK || !reserve6_conflicts(cmd->lu, cmd->nexus))
@@ -101,13 +110,15 @@ static check_fn *const checks[] = {
 	check_unit_attention,
 	check_row,
 	check_attribute,
+	check_bars,
 	check_reservation,
 	check_ready,
 	check_write_protect,
 };
 
 /* What may have changed while a command waited for its data. */
-static check_fn *const late_checks[] = { check_reservation, check_ready, check_write_protect };
+static check_fn *const late_checks[] = { check_bars, check_reservation, check_ready,
+	check_write_protect };
 
 static bool pass(struct cmd *cmd, check_fn *const *list, unsigned n)
 {
@@ -120,6 +131,11 @@ static bool pass(struct cmd *cmd, check_fn *const *list, unsigned n)
 }
 
 #define PASS(cmd, list) pass(cmd, list, sizeof(list) / sizeof((list)[0]))
+
+bool cmd_check_again(struct cmd *cmd)
+{
+	return PASS(cmd, late_checks);
+}
 
 /* ---- LUNs without an LU --------------------------------------------------------------------- */
 
@@ -288,7 +304,7 @@ void cmd_enter_io(struct cmd *cmd, void (*step)(struct cmd *cmd))
 	struct lu_loop *ll = lu_loop(cmd->lu, cmd->loop);
 
 	assert(cmd->state == CMD_ENABLED && !cmd->in_io);
-	if (!PASS(cmd, late_checks))
+	if (!cmd_check_again(cmd))
 		return;
 	cmd->step = step;
 	if (!must_wait(cmd, ll)) {
@@ -341,7 +357,7 @@ static void kick_gated(struct lu_loop *ll)
 			continue;
 		}
 		cmd->state = CMD_ENABLED;
-		if (PASS(cmd, late_checks))
+		if (cmd_check_again(cmd))
 			go_to_disk(cmd, ll);
 	}
 	if (list_empty(&ll->gated))

@@ -249,23 +249,54 @@ static void late_reservation(void **state)
 	assert_memory_equal(back, zero, 512);
 }
 
-static void mode_select(void **state)
-{
-	uint8_t list[4 + 12] = { 0, 0, 0, 0, 0x0a, 10 };
-	struct loopback_cmd c;
+enum { SELECT_BYTES = 4 + 12 };
 
-	settle();
+/* MODE SELECT(6) of the control page with D_SENSE set. */
+static void select_d_sense(
+	struct loopback_cmd *c, struct loopback *lb, unsigned loop, uint8_t list[SELECT_BYTES])
+{
+	memset(list, 0, SELECT_BYTES);
+	list[4] = 0x0a;
+	list[4 + 1] = 10;
 	list[4 + 2] = 0x06; /* D_SENSE, GLTSD */
 	list[4 + 3] = 0x10; /* QAM */
 	list[4 + 5] = 0x40; /* TAS as it is */
 	put_be16(list + 4 + 8, 0xffff);
-	io_init(&rig, &c, a, 0);
-	c.cdb_len = 6;
-	c.cdb[0] = OP_MODE_SELECT_6;
-	c.cdb[1] = 0x10;
-	c.cdb[4] = sizeof(list);
-	c.out = list;
-	c.out_bytes = sizeof(list);
+	io_init(&rig, c, lb, loop);
+	c->cdb_len = 6;
+	c->cdb[0] = OP_MODE_SELECT_6;
+	c->cdb[1] = 0x10;
+	c->cdb[4] = SELECT_BYTES;
+	c->out = list;
+	c->out_bytes = SELECT_BYTES;
+}
+
+/* The same for what never goes to the disk. */
+static void late_reservation_of_select(void **state)
+{
+	static const uint8_t take[6] = { OP_RESERVE_6 };
+	uint8_t list[SELECT_BYTES];
+	struct loopback_cmd c, w;
+
+	settle();
+	select_d_sense(&w, b, 1, list);
+	w.data_mode = LOOPBACK_LATE;
+	loopback_start(&w);
+	assert_int_equal(io_six(&rig, &c, a, 0, take, NULL, 0), STATUS_GOOD);
+	loopback_send_data(&w);
+	io_wait(&w);
+	assert_int_equal(w.status, STATUS_RESERVATION_CONFLICT);
+	/* Nothing was selected. */
+	assert_int_equal(io_tur(&rig, &c, a, 0), STATUS_GOOD);
+}
+
+static void mode_select(void **state)
+{
+	uint8_t list[SELECT_BYTES];
+	struct loopback_cmd c;
+
+	settle();
+	select_d_sense(&c, a, 0, list);
 	io_run(&c);
 	io_good(&c);
 	/* Descriptor format is in force, and the other nexus is told. */
@@ -339,6 +370,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(residuals, setup, teardown),
 		cmocka_unit_test_setup_teardown(reserve, setup, teardown),
 		cmocka_unit_test_setup_teardown(late_reservation, setup, teardown),
+		cmocka_unit_test_setup_teardown(late_reservation_of_select, setup, teardown),
 		cmocka_unit_test_setup_teardown(mode_select, setup, teardown),
 		cmocka_unit_test_setup_teardown(write_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(select_nothing, setup, teardown),

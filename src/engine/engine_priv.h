@@ -45,6 +45,11 @@ void lu_loop_init(struct lu_loop *ll, struct lu *lu, struct loop *loop);
 void ordered_end(struct ordered *o);
 /* Take up a command that waited for its turn. */
 void cmd_enable(struct cmd *cmd);
+/*
+ * What may have changed while a command waited for its data: bars, reservation, readiness, write
+ * protection. False: it must not go on and has been ended.
+ */
+bool cmd_check_again(struct cmd *cmd);
 
 /* cmd.c */
 /* Take the command out of its LU's books and give it to the fabric. */

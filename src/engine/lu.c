@@ -143,6 +143,8 @@ int lu_new(struct engine *eng, const char *name, const char *kind, struct backst
 	pthread_mutex_init(&lu->lock, NULL);
 	list_init(&lu->itls);
 	list_init(&lu->gates);
+	list_init(&lu->steps);
+	list_init(&lu->port_luns);
 	list_init(&lu->ranges);
 	lu_conf_derive(conf, lu);
 	atomic_init(&lu->conf, conf);

@@ -137,16 +137,18 @@ struct lu {
 	_Atomic(struct lu_conf *) conf;
 	_Atomic(const struct nexus *) reserve6; /* holder, compared only; see reserve6.h */
 	_Atomic uint32_t nranges; /* announced ranges (range.h) */
-	_Atomic uint32_t holds; /* task management at work on it */
+	_Atomic uint32_t holds; /* task management and changes at work on it */
 	_Atomic uint32_t prevent_count; /* nexuses that prevent medium removal */
 	struct lu_loop *per_loop; /* loops_count() of them */
 
 	/* The rest is the control thread's, or under the locks named. */
 	struct lu_attribs attribs; /* as set; conf has the copy that is in force */
 	unsigned exports; /* LUNs that show this LU; attributes are frozen while > 0 */
-	pthread_mutex_t lock; /* itls, changes, gates, ranges */
+	pthread_mutex_t lock; /* itls, steps, port_luns, gates, ranges */
 	struct list itls;
 	struct list gates; /* waiting, the first is at work */
+	struct list steps; /* struct lu_step: likewise (change.h) */
+	struct list port_luns; /* struct port_lun by lu_link: where it is shown */
 	struct list ranges;
 	uint64_t created_ns;
 	void *tree_obj; /* of the rows that show it */

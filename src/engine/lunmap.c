@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "engine/bars.h"
 #include "engine/engine_priv.h"
 #include "engine/reserve6.h"
 
@@ -26,19 +27,22 @@ const struct lunmap_entry *lunmap_find(const struct lunmap *map, uint32_t lun)
 	return NULL;
 }
 
-static struct itl *itl_new(struct nexus *nexus, struct lu *lu)
+static struct itl *itl_new(struct nexus *nexus, struct port_lun *pl)
 {
+	struct lu *lu = pl->lu;
 	struct itl *itl = calloc(1, sizeof(*itl));
 
 	if (!itl)
 		return NULL;
 	itl->lu = lu;
 	itl->nexus = nexus;
+	itl->pl = pl;
 	pthread_mutex_init(&itl->lock, NULL);
 	/* SAM-5 5.14.1: to this nexus the LU has just come into being. */
 	ua_add(itl, SENSE_POWER_ON_OR_RESET);
 	pthread_mutex_lock(&lu->lock);
 	list_push_back(&lu->itls, &itl->lu_link);
+	itl_bars_update(itl); /* what barred it before it went away does so still */
 	pthread_mutex_unlock(&lu->lock);
 	return itl;
 }
@@ -55,18 +59,20 @@ static void itl_free(struct itl *itl)
 	free(itl);
 }
 
-/* The itl by which nexus sees lu as this LUN already, or a new one. */
+/* The itl by which nexus sees what pl shows as this LUN already, or a new one. */
 static bool entry_set(
-	struct lunmap *map, struct nexus *nexus, uint32_t lun, struct lu *lu, bool read_only)
+	struct lunmap *map, struct nexus *nexus, uint32_t lun, struct port_lun *pl, bool read_only)
 {
 	const struct lunmap *old = atomic_load(&nexus->map);
 	const struct lunmap_entry *was = old ? lunmap_find(old, lun) : NULL;
-	struct itl *itl = was && was->lu == lu ? was->itl : itl_new(nexus, lu);
+	bool same = was && was->lu == pl->lu && was->itl->pl == pl;
+	struct itl *itl = same ? was->itl : itl_new(nexus, pl);
 
 	if (!itl)
 		return false;
-	map->e[map->n++] =
-		(struct lunmap_entry){ .lun = lun, .read_only = read_only, .lu = lu, .itl = itl };
+	map->e[map->n++] = (struct lunmap_entry){
+		.lun = lun, .read_only = read_only, .lu = pl->lu, .itl = itl
+	};
 	return true;
 }
 
@@ -85,7 +91,7 @@ static bool fill_acl(struct lunmap *map, struct nexus *nexus, const struct acl *
 
 	list_for_each (al, &acl->luns, struct acl_lun, link)
 		if (al->target && al->target->lu &&
-			!entry_set(map, nexus, al->lun, al->target->lu, al->write_protect))
+			!entry_set(map, nexus, al->lun, al->target, al->write_protect))
 			return false;
 	return true;
 }
@@ -96,8 +102,7 @@ static bool fill_demo(struct lunmap *map, struct nexus *nexus)
 	struct port_lun *pl;
 
 	list_for_each (pl, &port->luns, struct port_lun, link)
-		if (pl->lu &&
-			!entry_set(map, nexus, pl->lun, pl->lu, port->demo_mode_write_protect))
+		if (pl->lu && !entry_set(map, nexus, pl->lun, pl, port->demo_mode_write_protect))
 			return false;
 	return true;
 }

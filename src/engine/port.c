@@ -257,6 +257,7 @@ int port_lun_add(struct port *port, uint32_t lun, struct port_lun **ret, struct 
 		return errmsg_set(err, -ENOMEM, "out of memory");
 	pl->port = port;
 	pl->lun = lun;
+	list_init(&pl->lu_link);
 	engine_lock(port->eng);
 	/* From the end: LUNs are mostly added in order. */
 	for (struct list *p = port->luns.prev; p != &port->luns; p = p->prev) {
@@ -273,6 +274,20 @@ placed:
 	return 0;
 }
 
+/* What pl shows, as both sides see it. Under the configuration lock. */
+static void show(struct port_lun *pl, struct lu *lu)
+{
+	struct lu *of = lu ? lu : pl->lu;
+
+	pthread_mutex_lock(&of->lock);
+	if (lu)
+		list_push_back(&lu->port_luns, &pl->lu_link);
+	else
+		list_del(&pl->lu_link);
+	pl->lu = lu;
+	pthread_mutex_unlock(&of->lock);
+}
+
 int port_lun_link(struct port_lun *pl, struct lu *lu, const char *link_name, struct errmsg *err)
 {
 	if (pl->lu)
@@ -280,7 +295,7 @@ int port_lun_link(struct port_lun *pl, struct lu *lu, const char *link_name, str
 			pl->port->name, pl->lu->name);
 	engine_lock(pl->port->eng);
 	snprintf(pl->link_name, sizeof(pl->link_name), "%s", link_name);
-	pl->lu = lu;
+	show(pl, lu);
 	lu->exports++;
 	engine_unlock(pl->port->eng);
 	return port_republish(pl->port, NULL, err);
@@ -295,12 +310,12 @@ int port_lun_unlink(struct port_lun *pl, struct errmsg *err)
 		return errmsg_set(
 			err, -ENOENT, "LUN %u of %s shows nothing", pl->lun, pl->port->name);
 	engine_lock(pl->port->eng);
-	pl->lu = NULL;
+	show(pl, NULL);
 	engine_unlock(pl->port->eng);
 	rc = port_republish(pl->port, lu, err);
 	if (rc) {
 		engine_lock(pl->port->eng);
-		pl->lu = lu;
+		show(pl, lu);
 		engine_unlock(pl->port->eng);
 		return rc;
 	}

@@ -48,6 +48,7 @@ struct port_lun {
 	struct lu *lu; /* NULL until linked */
 	char link_name[256]; /* of the symbolic link: the alias */
 	struct list link;
+	struct list lu_link; /* in lu->port_luns while lu is set, under lu->lock */
 	unsigned mapped; /* ACL mappings that point here */
 	void *tree_obj;
 };

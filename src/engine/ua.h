@@ -16,11 +16,19 @@
 
 struct lu;
 struct nexus;
+struct port_lun;
 
 struct itl {
 	struct lu *lu; /* NULL: stands for the LUNs of this nexus that have no LU */
 	struct nexus *nexus; /* borrowed; outlives it */
+	struct port_lun *pl; /* borrowed; the port's LUN by which the nexus sees lu */
 	struct list lu_link; /* in lu->itls, under lu->lock */
+	/*
+	 * What stands between the nexus and the LU: BAR_* of bars.h, 0: nothing. Read without a
+	 * lock on the way of every command, written under lu->lock.
+	 */
+	_Atomic uint32_t bars;
+	_Atomic uint64_t preempted; /* mark of the last PREEMPT AND ABORT that was for it */
 	_Atomic bool retired; /* no map shows it any more; it goes when its commands have */
 	_Atomic uint32_t nua; /* read without the lock on the way of every command */
 	pthread_mutex_t lock;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bars.c: how the word comes about, and what it means to a command. */
+#include "engine/bars.h"
+
+#include "engine/engine_priv.h"
+#include "engine/optable.h"
+
+bool bars_pr_conflict(uint32_t bars, uint32_t rules)
+{
+	if (!(bars & BAR_PR) || rules & (RULE_PR_OK | RULE_PR_SELF))
+		return false;
+	return bars & BAR_PR_READ || !(rules & RULE_PR_READ);
+}
+
+bool bars_pass(struct cmd *cmd, uint32_t bars)
+{
+	if (!bars_pr_conflict(bars, cmd->row->rules))
+		return true;
+	cmd_status(cmd, STATUS_RESERVATION_CONFLICT);
+	return false;
+}
+
+void itl_bars_update(struct itl *itl)
+{
+	uint32_t bars = 0;
+
+	atomic_store_explicit(&itl->bars, bars, memory_order_release);
+}
+
+void lu_bars_update(struct lu *lu)
+{
+	struct itl *itl;
+
+	list_for_each (itl, &lu->itls, struct itl, lu_link)
+		itl_bars_update(itl);
+}
