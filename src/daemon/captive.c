@@ -4,6 +4,7 @@
  * the command is told, and ends with it.
  */
 #include <errno.h>
+#include <ftw.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,7 +156,21 @@ void daemon_captive_end(struct daemon *d)
 		return;
 	snprintf(path, sizeof(path), "%s/secret", d->scratch);
 	unlink(path);
-	rmdir(d->scratch);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)remove(path);
+	return 0;
+}
+
+void daemon_captive_clean(struct daemon *d)
+{
+	enum { FDS = 8 };
+
+	if (!d->scratch)
+		return;
+	nftw(d->scratch, remove_entry, FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	free(d->scratch);
 	d->scratch = NULL;
 }

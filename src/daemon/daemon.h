@@ -34,7 +34,6 @@ struct daemon {
 	struct control *control;
 	struct control_sock *sock;
 	struct saveconfig *save;
-	char dbroot[256]; /* target/dbroot: where LIO's tools expect what persists */
 	char control_path[108];
 	char *state; /* directory */
 	char *scratch; /* temporary directory of a captive run, removed at the end */
@@ -58,6 +57,12 @@ int daemon_up(struct daemon *d, enum daemon_mode mode, struct errmsg *err);
 /* Sessions are told and ended, then all is taken down, in reverse. Nothing is saved. */
 void daemon_down(struct daemon *d);
 
+/*
+ * Find the place for what outlives a restart, --dbroot or the best there is; without one that is
+ * logged, and nothing of it is offered (dbroot.c). -errno with *err: --dbroot cannot be used.
+ */
+int daemon_find_dbroot(struct daemon *d, struct errmsg *err);
+
 /* The type of the tree's root; its object: struct daemon. */
 extern const struct node_type daemon_root_type;
 
@@ -79,6 +84,7 @@ void daemon_demo_print(struct daemon *d);
 int daemon_captive_options(struct daemon *d, struct options *o, struct errmsg *err);
 int daemon_captive_start(struct daemon *d, struct errmsg *err);
 void daemon_captive_end(struct daemon *d);
+void daemon_captive_clean(struct daemon *d); /* after daemon_down(): its temporary directory */
 
 /* Disks that were not there at start: retried until they come (pending.c). */
 void daemon_pending_init(struct daemon *d, struct saveapply_hooks *hooks);
@@ -97,7 +103,11 @@ void notify_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Limits and privileges (privs.c). 0 or -errno with *err. */
 int privs_prepare(struct errmsg *err);
-/* Become user, who also gets the state directory and the control socket ("": there is none). */
-int privs_drop(const char *user, const char *state, const char *control, struct errmsg *err);
+/*
+ * Become user, who also gets the state directory, what is kept below dbroot (NULL: nothing) and the
+ * control socket ("": there is none).
+ */
+int privs_drop(const char *user, const char *state, const char *dbroot, const char *control,
+	struct errmsg *err);
 
 #endif

@@ -190,7 +190,7 @@ static int start(struct daemon *d, struct options *o, struct errmsg *err)
 	if (!r)
 		r = open_control(d, err);
 	if (!r && o->user)
-		r = privs_drop(o->user, d->state, d->control_path, err);
+		r = privs_drop(o->user, d->state, engine_dbroot(d->eng), d->control_path, err);
 	if (!r)
 		r = poller_add(d->poller, d->sigfd, POLLIN, on_signal, d);
 	if (!r && o->run)
@@ -219,6 +219,7 @@ static int serve(struct daemon *d, struct options *o)
 	}
 	daemon_captive_end(d);
 	daemon_down(d);
+	daemon_captive_clean(d);
 	if (d->sigfd >= 0)
 		close(d->sigfd);
 	free(d->state);

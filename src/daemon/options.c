@@ -50,6 +50,9 @@ static const struct row {
 	{ "state", "DIRECTORY", O_TEXT, offsetof(struct options, state),
 		"for what the daemon keeps; default /var/lib/ulio, of others than root in "
 		"$XDG_STATE_HOME" },
+	{ "dbroot", "DIRECTORY|none", O_TEXT, offsetof(struct options, dbroot),
+		"for the reservations that initiators want to outlive a restart; default: where "
+		"LIO keeps them, else the state directory" },
 	{ "plugin", "PATH", O_LIST, offsetof(struct options, plugins), "load a backstore" },
 	{ "user", "NAME", O_TEXT, offsetof(struct options, user),
 		"become this user when disks and sockets are open" },

@@ -21,6 +21,7 @@ struct options {
 	const char *target; /* iqn; NULL: made from the host's name */
 	const char *control; /* path of the socket, "none"; NULL: the default */
 	const char *state; /* directory; NULL: the default */
+	const char *dbroot; /* directory, "none"; NULL: the default */
 	const char *user; /* to become */
 	const char *run; /* captive command */
 	uint32_t loops; /* 0: one per CPU */

@@ -16,7 +16,7 @@ static struct options o;
 static void parse(const char *line, const char *want)
 {
 	static char copy[1024];
-	char *argv[32] = { (char *)"uliod" }, *save = NULL;
+	char *argv[64] = { (char *)"uliod" }, *save = NULL;
 	struct errmsg err = { 0 };
 	int argc = 1, r;
 
@@ -40,7 +40,8 @@ static void taken(void **state)
 	parse("--disk ram:1G --disk=file:/a,size=1G --listen 127.0.0.1:3261 --advertise 10.0.0.1 "
 	      "--allow any --chap u:f --loops 2 --loop epoll --pin --log-level debug --control "
 	      "none "
-	      "--state /s --target iqn.x --plugin /p.so --user nobody --memory 64 --foreground",
+	      "--state /s --dbroot none --target iqn.x --plugin /p.so --user nobody --memory 64 "
+	      "--foreground",
 		NULL);
 	assert_int_equal(o.disks.n, 2);
 	assert_string_equal(o.disks.v[1], "file:/a,size=1G");
@@ -52,6 +53,7 @@ static void taken(void **state)
 	assert_string_equal(o.log_level, "debug");
 	assert_string_equal(o.control, "none");
 	assert_string_equal(o.state, "/s");
+	assert_string_equal(o.dbroot, "none");
 	assert_string_equal(o.target, "iqn.x");
 	assert_string_equal(o.plugins.v[0], "/p.so");
 	assert_string_equal(o.user, "nobody");

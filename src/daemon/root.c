@@ -23,7 +23,7 @@ static int get_dbroot(const struct attr *a, void *obj, struct strbuf *out)
 {
 	const struct daemon *d = obj;
 
-	strbuf_puts(out, d->dbroot);
+	strbuf_puts(out, engine_dbroot(d->eng) ?: "");
 	return 0;
 }
 
@@ -35,15 +35,13 @@ static int set_dbroot(const struct attr *a, void *obj, const char *value, struct
 	if (engine_next_lu(d->eng, NULL))
 		return errmsg_set(
 			err, -EINVAL, "dbroot: cannot change while there are storage objects");
-	if (!*value || strlen(value) >= sizeof(d->dbroot))
-		return errmsg_set(err, -EINVAL, "dbroot: a path of at most %zu bytes is meant",
-			sizeof(d->dbroot) - 1);
+	if (!*value)
+		return errmsg_set(err, -EINVAL, "dbroot: the path of a directory is meant");
 	if (stat(value, &st))
 		return errmsg_set(err, -errno, "dbroot: %s: %s", value, err_text(-errno));
 	if (!S_ISDIR(st.st_mode))
 		return errmsg_set(err, -ENOTDIR, "dbroot: %s is no directory", value);
-	snprintf(d->dbroot, sizeof(d->dbroot), "%s", value);
-	return 0;
+	return engine_set_dbroot(d->eng, value, err);
 }
 
 static const struct attr root_attrs[] = {
@@ -52,7 +50,8 @@ static const struct attr root_attrs[] = {
 		.get = get_dbroot,
 		.set = set_dbroot,
 		.flags = ATTR_UNSAVED,
-		.doc = "Directory of LIO's tools for what persists." },
+		.doc = "Directory for what outlives a restart, as LIO lays it out; empty: nothing "
+		       "does." },
 	ATTR_END,
 };
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "backstore/builtin.h"
 #include "base/clock.h"
@@ -63,20 +62,7 @@ static int up_engine(struct daemon *d, enum daemon_mode mode, struct errmsg *err
 	d->core = d->eng ? storage_core_new(d->eng, mode == DAEMON_CHECK ? NULL : d->reg) : NULL;
 	if (!d->core)
 		return errmsg_set(err, -ENOMEM, "out of memory");
-	return 0;
-}
-
-/* Where LIO's tools of this distribution keep theirs, so that they need not be told. */
-static void find_dbroot(struct daemon *d)
-{
-	static const char *const places[] = { "/etc/rtslib-fb-target", "/etc/target",
-		"/var/target" };
-	struct stat st;
-	unsigned i = 0;
-
-	while (i < 2 && (stat(places[i], &st) || !S_ISDIR(st.st_mode)))
-		i++;
-	snprintf(d->dbroot, sizeof(d->dbroot), "%s", places[i]);
+	return mode == DAEMON_CHECK ? 0 : daemon_find_dbroot(d, err);
 }
 
 static int up_tree(struct daemon *d, struct errmsg *err)
@@ -84,7 +70,6 @@ static int up_tree(struct daemon *d, struct errmsg *err)
 	struct saveapply_hooks hooks;
 	int r = tree_new(&daemon_root_type, d, &d->tree);
 
-	find_dbroot(d);
 	if (!r)
 		r = poller_new(&d->poller);
 	if (!r)

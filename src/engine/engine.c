@@ -3,9 +3,12 @@
 #include "engine/engine.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "engine/engine_priv.h"
 
 struct engine *engine_new(struct loops *loops)
@@ -31,6 +34,7 @@ struct engine *engine_new(struct loops *loops)
 	hash_init(&eng->lu_names);
 	list_init(&eng->ports);
 	eng->loops = loops;
+	log_limit_init(&eng->kept_limit, 10, 60 * NS_PER_S);
 	idpool_init(&eng->rtpis, 1, 65535); /* SPC-4 7.8.6.6: 0 is reserved */
 	return eng;
 }
@@ -51,6 +55,7 @@ struct engine *engine_free(struct engine *eng)
 	idpool_done(&eng->rtpis);
 	pthread_mutex_destroy(&eng->lock);
 	free(eng->per_loop);
+	free(eng->dbroot);
 	free(eng);
 	return NULL;
 }
@@ -82,4 +87,67 @@ struct lu *engine_find_lu(struct engine *eng, const char *name)
 	struct hash_str_node *n = hash_str_find(&eng->lu_names, name);
 
 	return n ? container_of(n, struct lu, name_node) : NULL;
+}
+
+/* ---- where state is kept ------------------------------------------------------------------ */
+
+/* Make the directory, durable with its name. 0 if it is there already. */
+static int make_dir(struct loops *loops, const char *path)
+{
+	int r = loops_mkdir(loops, path, 0700);
+
+	if (r == -EEXIST)
+		return 0;
+	return r ? r : loops_fsync_dir_of(loops, path);
+}
+
+/* Whether a file can be made, replaced and removed there. */
+static int try_dir(struct loops *loops, const char *path)
+{
+	static const char text[] = "can be written\n";
+	char file[ENGINE_PATH_BYTES];
+	int r;
+
+	snprintf(file, sizeof(file), "%.*s/.try", (int)sizeof(file) - 16, path);
+	r = loops_write_file(loops, file, text, strlen(text), 0600);
+	return r ? r : loops_unlink(loops, file);
+}
+
+int engine_set_dbroot(struct engine *eng, const char *path, struct errmsg *err)
+{
+	static const char *const dirs[] = { "", "/pr", "/pr/ulio", "/alua" };
+	char dir[ENGINE_PATH_BYTES];
+	char *copy;
+	int r = 0;
+
+	free(eng->dbroot);
+	eng->dbroot = NULL;
+	if (!path || !*path)
+		return 0;
+	if (strlen(path) > ENGINE_DBROOT_BYTES)
+		return errmsg_set(err, -ENAMETOOLONG,
+			"%.100s...: a path of at most %u bytes is "
+			"meant",
+			path, ENGINE_DBROOT_BYTES);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && !r; i++) {
+		snprintf(dir, sizeof(dir), "%s%s", path, dirs[i]);
+		r = make_dir(eng->loops, dir);
+		if (!r && i)
+			r = try_dir(eng->loops, dir);
+	}
+	if (r)
+		return errmsg_set(err, r,
+			"%s cannot be written to (%s): make it a directory of the user that runs "
+			"this, or choose another one",
+			dir, err_text(r));
+	copy = strdup(path);
+	if (!copy)
+		return errmsg_set(err, -ENOMEM, "%s: out of memory", path);
+	eng->dbroot = copy;
+	return 0;
+}
+
+const char *engine_dbroot(const struct engine *eng)
+{
+	return eng->dbroot;
 }

@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "base/err.h"
 #include "loop/loop.h"
 
 struct engine;
@@ -20,6 +21,16 @@ struct engine *engine_new(struct loops *loops);
 /* All LUs and ports must be gone. Returns NULL. */
 struct engine *engine_free(struct engine *eng);
 struct loops *engine_loops(const struct engine *eng);
+/*
+ * The directory below which the state is kept that must outlive a loss of power: pr/ and alua/, as
+ * LIO has them below its dbroot. They are made, and it is tried whether files can be made there.
+ *	path	NULL or "": nothing is kept, and initiators are told so
+ * 0; -errno with *err, which tells the cure: then nothing is kept. Control thread, before the first
+ * LU is shown.
+ */
+int engine_set_dbroot(struct engine *eng, const char *path, struct errmsg *err);
+/* NULL: nothing is kept. Any thread. */
+const char *engine_dbroot(const struct engine *eng);
 struct lu *engine_find_lu(struct engine *eng, const char *name); /* control thread */
 /* LUs one after the other: NULL starts, NULL ends. Control thread. */
 struct lu *engine_next_lu(struct engine *eng, struct lu *prev);

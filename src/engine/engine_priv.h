@@ -7,6 +7,7 @@
 
 #include "base/idpool.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "engine/cmd.h"
 #include "engine/engine.h"
 #include "engine/lu.h"
@@ -29,6 +30,8 @@ struct engine {
 	struct list lus, ports;
 	struct hash lu_names; /* of lus; changes with it */
 	struct idpool rtpis; /* relative target port identifiers of ports */
+	char *dbroot; /* NULL: nothing is kept */
+	struct log_limit kept_limit; /* for what initiators ask to be kept and cannot be */
 };
 
 static inline struct engine_loop *engine_loop(struct engine *eng, const struct loop *loop)

@@ -34,5 +34,7 @@
 #define PR_MAX_REGISTRATIONS 4096u
 /* Initiator and target port names, SPC-4 7.6.4.6: iSCSI name plus ",i,0x" and ISID. */
 #define PORT_NAME_BYTES 256u
-
+/* Paths of files that the engine keeps, PATH_MAX of Linux; what comes below dbroot needs 512 of it. */
+#define ENGINE_PATH_BYTES   4096u
+#define ENGINE_DBROOT_BYTES (ENGINE_PATH_BYTES - 512u)
 #endif

@@ -51,6 +51,7 @@ REFUSED = [
     (["--allow", "not a name"], "not a name"),
     (["--advertise", "nowhere:x"], "nowhere"),
     (["--config", "/nonexistent/config.json"], "/nonexistent/config.json"),
+    (["--disk", "ram:16M", "--dbroot", "/nonexistent/a/b"], "/nonexistent/a/b"),
     (["stray"], "stray"),
 ]
 
