@@ -6,6 +6,7 @@
 #include "fuzz.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "scsi/transportid.h"
@@ -17,7 +18,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t used, n;
 	int rc;
 
-	if (transportid_parse(data, size, &id, &used) != 0)
+	rc = transportid_parse(data, size, &id, &used);
+	if (rc == -EPROTONOSUPPORT)
+		assert(used == 24 && used <= size);
+	if (rc != 0)
 		return 0;
 	assert(used <= size && used >= 24 && used % 4 == 0);
 	n = transportid_encode(&id, buf, sizeof(buf));

@@ -31,11 +31,8 @@ enum reservation_type {
 
 enum reservation_limits {
 	PROUT_BASIC_BYTES = 24, /* SPC-4 6.16.3: the list without TransportIDs */
-	/*
-	 * The longest list that is taken: every registration that a SPEC_I_PT list could ask for
-	 * in one command has room for hundreds of initiator ports.
-	 */
-	PROUT_MAX_BYTES = 64 << 10,
+	/* Longest list that is taken: 390 initiator ports with names of 60 bytes. */
+	PROUT_MAX_BYTES = 32 << 10,
 	PRIN_HEADER_BYTES = 8, /* PRGENERATION and ADDITIONAL LENGTH */
 	PRIN_CAPABILITIES_BYTES = 8,
 	PRIN_RESERVATION_BYTES = 24,
@@ -77,7 +74,7 @@ struct prout_list {
  *   action	the SERVICE ACTION, enum sa_prout
  *   len	PARAMETER LIST LENGTH of the CDB, all of which is in buf; <= PROUT_MAX_BYTES
  * True and *ret, which borrows from buf; false and *ret_sense:
- *   PARAMETER LIST LENGTH ERROR	not 24 bytes, or fewer than the list itself speaks of
+ *   PARAMETER LIST LENGTH ERROR	not 24 bytes, or not as many as the list itself speaks of
  *   INVALID FIELD IN PARAMETER LIST	SPEC_I_PT with another action than REGISTER; a TransportID
  *			that is cut off or malformed; TRANSPORTID LENGTH of REGISTER AND MOVE
  *			below 24 or no multiple of four, or not that of the TransportID

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * transportid.c: TransportID of iSCSI initiator ports (SPC-4 7.6.4.6, tables 505 and 506).
+ * transportid.c: TransportIDs (SPC-4 7.6.4), of iSCSI initiator ports above all (tables 505 and
+ * 506).
  */
 #include "scsi/transportid.h"
 
@@ -105,18 +106,32 @@ static bool transportid_parse_text(const char *s, size_t len, bool port, struct 
 	return true;
 }
 
+/* Those of the other protocols that SPC-4 defines, 7.6.4.2 to 7.6.4.8: one length, one format. */
+static bool other_protocol(uint8_t protocol)
+{
+	static const uint8_t others[] = { PROTOCOL_FCP, PROTOCOL_SPI, PROTOCOL_SBP, PROTOCOL_SRP,
+		PROTOCOL_SAS, PROTOCOL_SOP };
+
+	return memchr(others, protocol, sizeof(others)) != NULL;
+}
+
 int transportid_parse(const uint8_t *buf, size_t len, struct transportid *ret, size_t *ret_len)
 {
 	struct transportid id = { 0 };
-	uint8_t format;
+	uint8_t format, protocol;
 	size_t length;
 	const uint8_t *nul;
 
 	if (len < TID_HEADER)
 		return -EINVAL;
-	if ((buf[0] & TID_PROTOCOL_MASK) != PROTOCOL_ISCSI)
-		return -EPROTONOSUPPORT;
 	format = buf[0] & TID_FORMAT_MASK;
+	protocol = buf[0] & TID_PROTOCOL_MASK;
+	if (protocol != PROTOCOL_ISCSI) {
+		if (!other_protocol(protocol) || format != 0 || len < TRANSPORTID_BYTES)
+			return -EINVAL;
+		*ret_len = TRANSPORTID_BYTES;
+		return -EPROTONOSUPPORT;
+	}
 	length = get_be16(buf + 2);
 	if (format != TID_FORMAT_NODE && format != TID_FORMAT_PORT)
 		return -EINVAL;
@@ -132,4 +147,32 @@ int transportid_parse(const uint8_t *buf, size_t len, struct transportid *ret, s
 	*ret = id;
 	*ret_len = TID_HEADER + length;
 	return 0;
+}
+
+bool transportid_from_port(const char *port, struct transportid *ret)
+{
+	struct transportid id = { 0 };
+
+	if (!transportid_parse_text(port, strlen(port), strchr(port, ',') != NULL, &id))
+		return false;
+	*ret = id;
+	return true;
+}
+
+void transportid_to_port(const struct transportid *id, char port[static TRANSPORTID_PORT_BYTES])
+{
+	size_t n = strnlen(id->name, TRANSPORTID_NAME_MAX);
+
+	for (size_t i = 0; i < n; i++) {
+		bool upper = id->name[i] >= 'A' && id->name[i] <= 'Z';
+
+		port[i] = (char)(upper ? id->name[i] + ('a' - 'A') : id->name[i]);
+	}
+	if (id->has_isid) {
+		memcpy(port + n, separator, SEPARATOR_LEN);
+		n += SEPARATOR_LEN;
+		hex_encode(port + n, ISID_DIGITS + 1, id->isid, sizeof(id->isid));
+	} else {
+		port[n] = '\0';
+	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * transportid.h: TransportID of iSCSI initiator ports (SPC-4 7.6.4.6), which persistent
- * reservations name registrants by. Pure functions, any thread.
+ * transportid.h: TransportIDs (SPC-4 7.6.4), which persistent reservations name registrants by:
+ * those of iSCSI initiator ports in full (7.6.4.6), those of the other protocols as far as it
+ * takes to walk a list of them. Pure functions, any thread.
  */
 #ifndef ULIO_SCSI_TRANSPORTID_H
 #define ULIO_SCSI_TRANSPORTID_H
@@ -15,6 +16,9 @@ enum transportid_limits {
 	TRANSPORTID_ISID_BYTES = 6,
 	/* header, name, ",i,0x", 12 digits, NUL, padded to 4 */
 	TRANSPORTID_MAX = 4 + 244,
+	TRANSPORTID_BYTES = 24, /* of every protocol but iSCSI; and the least of iSCSI */
+	/* SCSI port name: name, ",i,0x", 12 digits, NUL */
+	TRANSPORTID_PORT_BYTES = TRANSPORTID_NAME_MAX + 5 + 12 + 1,
 };
 
 struct transportid {
@@ -32,11 +36,22 @@ size_t transportid_encode(const struct transportid *id, uint8_t *buf, size_t cap
 
 /*
  * Parse the TransportID at buf. On success *ret and *ret_len, the bytes that it takes.
- * Returns 0; -EPROTONOSUPPORT if it is another protocol's; -EINVAL if it is malformed: ADDITIONAL
- * LENGTH below 20, not a multiple of 4 or beyond len; no NUL; a name that is empty, too long, or
- * is not UTF-8 or has control characters, blanks or commas; a bad separator or ISID. What follows
- * the NUL is ignored, as SPC-4 says. The name's case is kept: the caller normalizes.
+ * Returns 0; -EPROTONOSUPPORT, with *ret_len alone set, if it is one of another protocol that has
+ * them (FCP, SPI, SBP, SRP, SAS, SOP: format 00b, 24 bytes); -EINVAL if it is malformed: another
+ * protocol or format; cut off by len; of iSCSI, ADDITIONAL LENGTH below 20 or not a multiple of 4,
+ * no NUL, a name that is empty, too long, or is not UTF-8 or has control characters, blanks or
+ * commas, a bad separator or ISID. What follows the NUL is ignored, as SPC-4 says. The name's case
+ * is kept: the caller normalizes.
  */
 int transportid_parse(const uint8_t *buf, size_t len, struct transportid *ret, size_t *ret_len);
+
+/* The TransportID of "<name>" or "<name>,i,0x<ISID>". False: it is neither, as above. */
+bool transportid_from_port(const char *port, struct transportid *ret);
+
+/*
+ * The SCSI port name by which initiator ports are compared: "<name>,i,0x<ISID>" with 12 digits, or
+ * "<name>" without an ISID; ASCII letters in lower case (RFC 7143 4.2.7.2).
+ */
+void transportid_to_port(const struct transportid *id, char port[static TRANSPORTID_PORT_BYTES]);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * transportid_test.c: iSCSI TransportIDs byte by byte (SPC-4 7.6.4.6), and malformed ones.
+ * transportid_test.c: iSCSI TransportIDs byte by byte (SPC-4 7.6.4.6), malformed ones,
+ * and those of other protocols.
  */
 #include "scsi/test_priv.h"
 
@@ -114,7 +115,6 @@ static void test_parse_malformed(void **state)
 	struct transportid id = { .name = "untouched" };
 	char longest[TRANSPORTID_NAME_MAX + 2];
 
-	assert_int_equal(parse_text(0x06, 20, "iqn.x:y", &id), -EPROTONOSUPPORT);
 	assert_int_equal(parse_text(0x85, 20, "iqn.x:y", &id), -EINVAL);
 	assert_int_equal(parse_text(0xc5, 20, "iqn.x:y", &id), -EINVAL);
 	assert_int_equal(parse_text(0x05, 16, "iqn.x:y", &id), -EINVAL);
@@ -150,6 +150,67 @@ static void test_parse_bounds(void **state)
 	assert_int_equal(transportid_parse(buf, 28, &id, &used), -EINVAL);
 }
 
+/* Every protocol, format and length: which are known, and where the next one begins. */
+static void test_other_protocols(void **state)
+{
+	/* SPC-4 table 499; SSA, ADT, ATA, UAS and what is reserved have none. */
+	static const bool known[16] = {
+		[0x0] = true, [0x1] = true, [0x3] = true, [0x4] = true, [0x6] = true, [0xa] = true
+	};
+
+	for (unsigned first = 0; first < 256; first++) {
+		unsigned protocol = first & 0xf;
+		bool ok = known[protocol] && (first & 0xc0) == 0;
+
+		if (protocol == 5)
+			continue;
+		for (size_t len = 0; len <= 28; len++) {
+			uint8_t buf[28] = { (uint8_t)first, 0xff, 0xff, 0xff };
+			struct transportid id = { .name = "untouched" };
+			size_t used = 7;
+			uint8_t *copy = exact_copy(buf, len);
+			int rc = transportid_parse(copy, len, &id, &used);
+
+			assert_int_equal(rc, ok && len >= 24 ? -EPROTONOSUPPORT : -EINVAL);
+			assert_int_equal(used, ok && len >= 24 ? 24 : 7);
+			assert_string_equal(id.name, "untouched");
+			free(copy);
+		}
+	}
+}
+
+static void test_port_names(void **state)
+{
+	static const char *const bad[] = { "", ",i,0x1", "iqn.x,", "iqn.x,i,0x", "iqn.x,t,0x1",
+		"iqn.x,i,0x1234567890123", "iqn.x,i,0x1g", "iqn. x", "iqn.x\n", "iqn.x\xff" };
+	char port[TRANSPORTID_PORT_BYTES], longest[TRANSPORTID_NAME_MAX + 2];
+	struct transportid id = { 0 };
+
+	assert_true(transportid_from_port("iqn.A:b", &id));
+	assert_string_equal(id.name, "iqn.A:b");
+	assert_false(id.has_isid);
+	transportid_to_port(&id, port);
+	assert_string_equal(port, "iqn.a:b");
+	assert_true(transportid_from_port("iqn.Z,i,0xABC", &id));
+	assert_true(id.has_isid);
+	transportid_to_port(&id, port);
+	assert_string_equal(port, "iqn.z,i,0x000000000abc");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(transportid_from_port(bad[i], &id));
+	assert_string_equal(id.name, "iqn.Z");
+
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	assert_false(transportid_from_port(longest, &id));
+	longest[TRANSPORTID_NAME_MAX] = '\0';
+	assert_true(transportid_from_port(longest, &id));
+	id.has_isid = true;
+	memset(id.isid, 0xff, sizeof(id.isid));
+	transportid_to_port(&id, port);
+	assert_int_equal(strlen(port), TRANSPORTID_PORT_BYTES - 1);
+	assert_string_equal(port + TRANSPORTID_NAME_MAX, ",i,0xffffffffffff");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +221,8 @@ int main(void)
 		cmocka_unit_test(test_parse_isid),
 		cmocka_unit_test(test_parse_malformed),
 		cmocka_unit_test(test_parse_bounds),
+		cmocka_unit_test(test_other_protocols),
+		cmocka_unit_test(test_port_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
