@@ -38,7 +38,9 @@ struct pr_registration {
 	uint32_t lun; /* LUN by which that initiator sees the LU */
 	uint32_t target_lun; /* LUN of the target port */
 	uint64_t registered_s; /* when, seconds since 1970 */
-	struct hash_node node; /* private to state.c */
+	/* Private to this folder. */
+	struct hash_node node;
+	uint32_t at; /* its place in state->r */
 };
 
 /*
@@ -58,7 +60,7 @@ struct pr_state {
 	uint8_t scope;
 	uint32_t n;
 	struct pr_registration **r; /* n, in the order in which they were made */
-	/* Private to state.c. */
+	/* Private to this folder. */
 	uint32_t room;
 	struct hash by_nexus;
 };
@@ -68,8 +70,9 @@ struct pr_state *pr_state_free(struct pr_state *s); /* NULL allowed; returns NUL
 int pr_state_copy(const struct pr_state *s, struct pr_state **ret); /* 0, -ENOMEM */
 /*
  * For those who build a state (a file, res_aptpl_metadata): add a registration like *r, whose
- * strings are copied, and whose holder is ignored: it holds if the type is all registrants. Key
- * not 0 (asserted). 0; -EEXIST: that nexus is registered; -ENOSPC: PR_MAX_REGISTRATIONS; -ENOMEM.
+ * strings are copied, and whose holder is ignored: it holds if the type is all registrants. 0;
+ * -EINVAL: a key of 0, or names that are none or too long; -EEXIST: that nexus is registered;
+ * -ENOSPC: PR_MAX_REGISTRATIONS; -ENOMEM.
  */
 int pr_state_add(struct pr_state *s, const struct pr_registration *r);
 /* Reserve for s->r[holder]; with an all registrants type for all, and holder says nothing. */
@@ -110,14 +113,18 @@ struct pr_request {
 	struct prout_list list;
 	/*
 	 * The administrator's: no key is asked for. SA_CLEAR: all registrations go. SA_REGISTER
-	 * with a key of 0: that of self goes, which need not be logged in. self is told, too.
+	 * with a key of 0: that of self goes, which need not be logged in; it is told, too. For
+	 * SA_CLEAR self may be left out, all zero.
 	 */
 	bool admin;
 	bool isids; /* initiator ports are told apart (enforce_pr_isids) */
 	bool can_persist; /* APTPL may be set */
 	uint32_t lun, target_lun; /* by which self sees the LU */
 	uint64_t now_s; /* seconds since 1970 */
-	/* Every target port that shows the LU, that of self too: ALL_TG_PT, REGISTER AND MOVE. */
+	/*
+	 * Every target port that shows the LU, that of self too, for ALL_TG_PT and REGISTER AND
+	 * MOVE. One that is there twice (as two LUNs) is no harm.
+	 */
 	const struct pr_port *ports;
 	size_t nports;
 	/* For TransportIDs of all ports of an initiator (format 00b); more than once is no harm. */
