@@ -151,3 +151,8 @@ const char *engine_dbroot(const struct engine *eng)
 {
 	return eng->dbroot;
 }
+
+struct log_limit *engine_kept_limit(struct engine *eng)
+{
+	return &eng->kept_limit;
+}

@@ -15,6 +15,7 @@
 #include "loop/loop.h"
 
 struct engine;
+struct log_limit;
 struct lu;
 
 struct engine *engine_new(struct loops *loops);
@@ -31,6 +32,8 @@ struct loops *engine_loops(const struct engine *eng);
 int engine_set_dbroot(struct engine *eng, const char *path, struct errmsg *err);
 /* NULL: nothing is kept. Any thread. */
 const char *engine_dbroot(const struct engine *eng);
+/* For what is logged when something cannot be kept that initiators ask for. Any thread. */
+struct log_limit *engine_kept_limit(struct engine *eng);
 struct lu *engine_find_lu(struct engine *eng, const char *name); /* control thread */
 /* LUs one after the other: NULL starts, NULL ends. Control thread. */
 struct lu *engine_next_lu(struct engine *eng, struct lu *prev);

@@ -34,7 +34,16 @@
 #define PR_MAX_REGISTRATIONS 4096u
 /* Initiator and target port names, SPC-4 7.6.4.6: iSCSI name plus ",i,0x" and ISID. */
 #define PORT_NAME_BYTES 256u
-/* Paths of files that the engine keeps, PATH_MAX of Linux; what comes below dbroot needs 512 of it. */
+/* Paths of files that are kept: PATH_MAX of Linux; what comes below dbroot needs 512 of it. */
 #define ENGINE_PATH_BYTES   4096u
 #define ENGINE_DBROOT_BYTES (ENGINE_PATH_BYTES - 512u)
+/* Generations of the persistent reservations of an LU that are kept beside LIO's file. */
+#define APTPL_GENERATIONS 4u
+/* Most bytes of such a file: PR_MAX_REGISTRATIONS with names of full length take 3.4 MB. */
+#define APTPL_FILE_BYTES (4u << 20)
+/* Damaged files of one LU that are kept; the last one makes room for a newer one. */
+#define APTPL_DAMAGED 8u
+/* Serial number that a file can be named by: with what stands around it 255 bytes. */
+#define APTPL_SERIAL_BYTES 228u
+
 #endif
