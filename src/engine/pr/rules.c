@@ -134,11 +134,11 @@ static void release_with_holders(struct work *w)
 /* Where registering a nexus begins: what is common to all that one command makes. */
 struct registering {
 	const char *initiator, *initiator_port;
-	bool skip; /* leave those that are registered alone */
+	bool unregistered; /* one that is registered is an error: named by a TransportID */
 	bool ignore; /* whatever the key registered */
 };
 
-/* 0; -EBUSY: RESERVATION CONFLICT; -ENOSPC; -ENOMEM. */
+/* 0; -EBUSY: RESERVATION CONFLICT; -EEXIST: it is registered; -ENOSPC; -ENOMEM. */
 static int register_at(struct work *w, const struct registering *reg, const struct pr_port *port)
 {
 	const struct prout_list *list = &w->rq->list;
@@ -159,13 +159,13 @@ static int register_at(struct work *w, const struct registering *reg, const stru
 		/* Just made for another TransportID; or a key that is to go, and is not there. */
 		if (pr_find(w->next, &want.nexus) || want.key == 0)
 			return 0;
-		if (!reg->skip && !reg->ignore && list->key != 0)
+		if (!reg->unregistered && !reg->ignore && list->key != 0)
 			return -EBUSY;
 		w->registered = true;
 		return pr_state_add(w->next, &want);
 	}
-	if (reg->skip)
-		return 0;
+	if (reg->unregistered)
+		return -EEXIST;
 	if (!reg->ignore && found->key != list->key)
 		return -EBUSY;
 	w->registered = true;
@@ -209,7 +209,7 @@ static int register_id(struct work *w, const struct transportid *id, bool *ret_a
 {
 	char initiator[TRANSPORTID_PORT_BYTES], port[TRANSPORTID_PORT_BYTES];
 	struct transportid node = *id;
-	struct registering reg = { initiator, port, .skip = true };
+	struct registering reg = { initiator, port, .unregistered = true };
 
 	node.has_isid = false;
 	transportid_to_port(&node, initiator);
@@ -235,7 +235,10 @@ static int register_id(struct work *w, const struct transportid *id, bool *ret_a
 	return 0;
 }
 
-/* 0 and *ret_bad: the offset of the TransportID that names no port, 0 if all do. */
+/*
+ * 0 and *ret_bad: the offset of the TransportID that names no port, or one that was registered
+ * before the command (table 67, note b); 0 if there is none.
+ */
 static int register_ids(struct work *w, size_t *ret_bad)
 {
 	const struct prout_list *list = &w->rq->list;
@@ -252,9 +255,9 @@ static int register_ids(struct work *w, size_t *ret_bad)
 			rc = register_id(w, &id, &any);
 		else
 			rc = 0;
-		if (rc)
+		if (rc && rc != -EEXIST)
 			return rc;
-		if (!any) {
+		if (rc || !any) {
 			*ret_bad = list->ids_at + at;
 			return 0;
 		}
@@ -551,8 +554,8 @@ static int act_register_and_move(struct work *w)
 }
 
 /*
- * SPC-5: after what was to be kept has been lost, and only then. The reservation key must be zero,
- * as nobody has one.
+ * SPC-4, Replacing lost reservations: after what was to be kept has been lost, and only then. The
+ * reservation key must be zero, as nobody has one.
  */
 static int act_replace_lost(struct work *w)
 {
@@ -563,21 +566,27 @@ static int act_replace_lost(struct work *w)
 	int bit, rc;
 
 	if (!w->now->lost)
-		return fail_cdb(w, CDB_ACTION, CDB_ACTION_BIT);
+		return fail(w,
+			sense_cdb_field(SENSE_INVALID_RELEASE_OF_PR, CDB_ACTION, CDB_ACTION_BIT));
 	if (rq->list.key != 0)
 		return conflict(w);
 	if (!scope_and_type_valid(rq, &bit))
 		return fail_cdb(w, CDB_SCOPE_TYPE, bit);
 	if (rq->list.sa_key == 0)
 		return fail_list(w, PROUT_SA_KEY, SENSE_NO_BIT);
+	if (rq->list.aptpl && !rq->can_persist)
+		return fail_list(w, PROUT_FLAGS, PROUT_APTPL_BIT);
 	rc = begin(w);
 	if (rc == 0) {
 		w->next->lost = false;
+		w->next->aptpl = rq->list.aptpl;
+		w->next->generation = 0; /* set to zero, not counted */
 		rc = register_at(w, &self, &own);
 	}
 	if (rc)
 		return end_register(w, rc);
 	w->next->r[0]->all_tg_pt = false; /* the bit is not looked at here */
+	w->next->r[0]->generation = 0;
 	pr_state_reserve(w->next, 0, rq->scope, rq->type);
 	return 0;
 }
@@ -597,7 +606,7 @@ static const struct rule {
 	[SA_PREEMPT_AND_ABORT] = { act_preempt_and_abort, true, true },
 	[SA_REGISTER_AND_IGNORE_EXISTING_KEY] = { act_register_ignore, false, true },
 	[SA_REGISTER_AND_MOVE] = { act_register_and_move, true, true },
-	[SA_REPLACE_LOST_RESERVATION] = { act_replace_lost, false, true },
+	[SA_REPLACE_LOST_RESERVATION] = { act_replace_lost, false, false },
 };
 
 static int judge(struct work *w, const struct rule *rule)

@@ -157,8 +157,9 @@ static enum what look_up(const struct pr_request *rq, uint64_t own)
 	return what;
 }
 
-/* The TransportIDs of the list, which world_ids() made out of ids. False: one names no port. */
-static bool want_ids(const struct pr_request *rq, const char *ids, struct want *w)
+/* The TransportIDs of the list, which world_ids() made out of ids. False: one of them is refused. */
+static bool want_ids(
+	const struct world *now, const struct pr_request *rq, const char *ids, struct want *w)
 {
 	uint8_t buf[1024];
 	size_t at = 28;
@@ -172,9 +173,13 @@ static bool want_ids(const struct pr_request *rq, const char *ids, struct want *
 			fails_list(w, (unsigned)at, SENSE_NO_BIT);
 			return false;
 		}
-		for (unsigned t = 0; t < 2; t++) {
-			if ((t == 0 || rq->list.all_tg_pt) && !w->after.key[i + t * INITIATORS])
-				w->after.key[i + t * INITIATORS] = rq->list.sa_key;
+		/* note b of the table: it must not be registered, at any port that is meant */
+		for (unsigned t = 0; t < (rq->list.all_tg_pt ? 2 : 1); t++) {
+			if (now->key[i + t * INITIATORS]) {
+				fails_list(w, (unsigned)at, SENSE_NO_BIT);
+				return false;
+			}
+			w->after.key[i + t * INITIATORS] = rq->list.sa_key;
 		}
 		at += world_ids(one, buf, sizeof(buf));
 	}
@@ -233,7 +238,7 @@ static void want_register(
 		if (what != NOTHING)
 			w->after.key[at] = rq->list.sa_key;
 	}
-	if (own == ADD_LIST && !want_ids(rq, ids, w))
+	if (own == ADD_LIST && !want_ids(now, rq, ids, w))
 		return;
 	if (!acted)
 		return;
@@ -371,6 +376,13 @@ static void want_move(const struct world *now, const struct pr_request *rq, char
 	}
 }
 
+/* 5.12.11.3. */
+static void not_lost(struct want *w)
+{
+	fails_cdb(w, 1, 4);
+	w->sense = SENSE_INVALID_RELEASE_OF_PR;
+}
+
 static struct want want_of(const struct world *now, const struct pr_request *rq, const char *ids)
 {
 	struct want w = { .verdict = PR_DONE, .after = *now };
@@ -378,7 +390,7 @@ static struct want want_of(const struct world *now, const struct pr_request *rq,
 	if (rq->action == SA_REGISTER || rq->action == SA_REGISTER_AND_IGNORE_EXISTING_KEY)
 		want_register(now, rq, ids, &w);
 	else if (rq->action == SA_REPLACE_LOST_RESERVATION)
-		fails_cdb(&w, 1, 4); /* nothing is lost in these worlds */
+		not_lost(&w); /* in none of these worlds */
 	else if (now->key[A] == 0 || rq->list.key != now->key[A])
 		conflicts(&w); /* 6.16.3: whatever else there is */
 	else if (rq->action == SA_RESERVE)

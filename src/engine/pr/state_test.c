@@ -196,7 +196,7 @@ static const struct row rows[] = {
 	{ "A1 B2 @5A",     SA_PREEMPT_AND_ABORT, 1, 1, 5, GOOD, "A1 B2 @5A", "", true },
 	{ "A1 B1 @8",      SA_PREEMPT_AND_ABORT, 1, 1, 8, GOOD, "", "A! B5!", true },
 	/* only then: SPC-5 */
-	{ "A1",            SA_REPLACE_LOST_RESERVATION, 0, 1, 1, SENSE_INVALID_FIELD_IN_CDB, NULL, "", false },
+	{ "A1",            SA_REPLACE_LOST_RESERVATION, 0, 1, 1, SENSE_INVALID_RELEASE_OF_PR, NULL, "", false },
 };
 /* clang-format on */
 
@@ -449,10 +449,19 @@ static void test_lost(void **state)
 	assert_int_equal(pr_apply(s, &rq, &o), 0);
 	assert_int_equal(o.verdict, PR_DONE);
 	want = world_parse("A1 @5A");
-	want.generation = 6;
-	want.aptpl = true;
+	want.generation = 0;
+	want.aptpl = false; /* its own bit is the last one */
 	after = world_of(o.next);
 	assert_true(world_equal(&after, &want));
+	pr_outcome_done(&o);
+	rq.list.aptpl = true;
+	rq.can_persist = false;
+	assert_int_equal(pr_apply(s, &rq, &o), 0);
+	expect_answer(SENSE_INVALID_FIELD_IN_PARAMETER_LIST, &o);
+	pr_outcome_done(&o);
+	rq.can_persist = true;
+	assert_int_equal(pr_apply(s, &rq, &o), 0);
+	assert_true(o.next->aptpl);
 	pr_outcome_done(&o);
 	pr_state_free(s);
 }
