@@ -28,8 +28,11 @@ COMMANDS_HEAD = """
 ## Commands
 `medium`: refused while the disk is not ready. `write`: and on a write protected LUN. `reserved`: runs in spite
 of RESERVE by another initiator. `attention`: runs in spite of a pending unit attention. `any LUN`: also for
-LUNs that show nothing. `head`: always treated as HEAD OF QUEUE. The timeout is the one that is recommended to
-initiators, in seconds.
+LUNs that show nothing. `head`: always treated as HEAD OF QUEUE. Of persistent reservations that keep an
+initiator out: `any type`: runs in spite of each; `write exclusive`: in spite of those types; `own rules`: as the
+standard says for that command alone (START STOP UNIT that starts, PREVENT ALLOW MEDIUM REMOVAL that allows,
+PERSISTENT RESERVE OUT by key and holder, RESERVE and RELEASE by SPC-4 5.12.3). The timeout is the one that is
+recommended to initiators, in seconds.
 
 | code | command | CDB bytes | only with | rules | timeout |
 |---|---|---|---|---|---|
@@ -37,6 +40,7 @@ initiators, in seconds.
 
 # what a reader is told of a rule, in this order
 WORDS = [("RULE_MEDIUM", "medium"), ("RULE_WRITES", "write"), ("RULE_R6_OK", "reserved"),
+         ("RULE_PR_OK", "any type"), ("RULE_PR_READ", "write exclusive"), ("RULE_PR_SELF", "own rules"),
          ("RULE_NO_UA", "attention"), ("RULE_ANY_LUN", "any LUN"), ("RULE_HOQ", "head")]
 
 
@@ -109,7 +113,7 @@ def commands(root):
     constants(read(root, "src/scsi/opcodes.h"), names)
     constants(read(root, "src/engine/optable.h"), names)
     table = read(root, "src/engine/optable.tbl.h")
-    for name, body in re.findall(r"^#define (READS|WRITES|ALWAYS) (.+)$", table, re.M):
+    for name, body in re.findall(r"^#define (READS|WRITES|ALWAYS|PRIN|PROUT) (.+)$", table, re.M):
         names[name] = value(body, names)
     has = conditions(root)
     for name, opcode, sa, cdb_len, _run, rules, timeout, present, *_usage in rows(table, "OP"):

@@ -37,7 +37,7 @@ struct abort_scope {
 	bool clears; /* ua is raised: CLEAR TASK SET */
 	bool tas_always; /* TASK ABORTED for all */
 	bool orphan; /* do not wait for disks */
-	/* Only commands of nexuses with this mark (itl->preempted), 0: of all. PREEMPT AND ABORT. */
+	/* Only of nexuses with this mark (itl->preempted), 0: of all. PREEMPT AND ABORT. */
 	uint64_t preempted;
 };
 

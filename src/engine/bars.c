@@ -4,6 +4,7 @@
 
 #include "engine/engine_priv.h"
 #include "engine/optable.h"
+#include "engine/pr/pr.h"
 
 bool bars_pr_conflict(uint32_t bars, uint32_t rules)
 {
@@ -12,19 +13,25 @@ bool bars_pr_conflict(uint32_t bars, uint32_t rules)
 	return bars & BAR_PR_READ || !(rules & RULE_PR_READ);
 }
 
+bool bars_pass_pr(struct cmd *cmd, uint32_t bars, uint32_t rules)
+{
+	if (!bars_pr_conflict(bars, rules))
+		return true;
+	if (bars & BAR_PR_LOST)
+		cmd_fail(cmd, SENSE_PR_INFORMATION_LOST);
+	else
+		cmd_status(cmd, STATUS_RESERVATION_CONFLICT);
+	return false;
+}
+
 bool bars_pass(struct cmd *cmd, uint32_t bars)
 {
-	if (!bars_pr_conflict(bars, cmd->row->rules))
-		return true;
-	cmd_status(cmd, STATUS_RESERVATION_CONFLICT);
-	return false;
+	return bars_pass_pr(cmd, bars, cmd->row->rules);
 }
 
 void itl_bars_update(struct itl *itl)
 {
-	uint32_t bars = 0;
-
-	atomic_store_explicit(&itl->bars, bars, memory_order_release);
+	atomic_store_explicit(&itl->bars, pr_bars_of(itl), memory_order_release);
 }
 
 void lu_bars_update(struct lu *lu)

@@ -21,6 +21,8 @@ enum {
 	 */
 	BAR_PR = 1 << 0,
 	BAR_PR_READ = 1 << 1, /* … and also what has RULE_PR_READ (exclusive access); never alone */
+	/* Of one that was lost, with both: DATA PROTECT instead of a conflict (SPC-5 5.14.5.4). */
+	BAR_PR_LOST = 1 << 2,
 	/* ASYMMETRIC ACCESS STATE of its target port group, as SPC-4 table 248 codes it. */
 	BAR_ALUA_SHIFT = 8,
 	BAR_ALUA_MASK = 0xf << BAR_ALUA_SHIFT,
@@ -34,6 +36,11 @@ bool bars_pr_conflict(uint32_t bars, uint32_t rules);
  * Judge a command whose nexus is barred from something. False: it has been ended. On its loop.
  */
 bool bars_pass(struct cmd *cmd, uint32_t bars);
+/*
+ * The same for reservations alone, with these RULE_* instead of the row's: for handlers of rows
+ * with RULE_PR_SELF.
+ */
+bool bars_pass_pr(struct cmd *cmd, uint32_t bars, uint32_t rules);
 
 /* Work the word out anew, for one nexus or all of lu. Under lu->lock. */
 void itl_bars_update(struct itl *itl);

@@ -18,6 +18,11 @@ void spc_mode_sense(struct cmd *cmd); /* (6) and (10) */
 void spc_mode_select(struct cmd *cmd);
 void spc_reserve(struct cmd *cmd); /* SPC-2 RESERVE (6), (10) */
 void spc_release(struct cmd *cmd);
+void spc_read_keys(struct cmd *cmd); /* PERSISTENT RESERVE IN */
+void spc_read_reservation(struct cmd *cmd);
+void spc_report_capabilities(struct cmd *cmd);
+void spc_read_full_status(struct cmd *cmd);
+void spc_persistent_reserve_out(struct cmd *cmd); /* all service actions */
 void spc_report_opcodes(struct cmd *cmd); /* REPORT SUPPORTED OPERATION CODES */
 void spc_report_tmfs(struct cmd *cmd);
 

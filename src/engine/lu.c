@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "block/backstore.h"
 #include "engine/engine_priv.h"
+#include "engine/pr/pr.h"
 
 #define CLOSE_DISK_NS 5000000000ull /* then a disk with requests under way is left to itself */
 #define QUIET_NS      30000000000ull /* for task management and changes of initiators to end */
@@ -83,6 +84,7 @@ static int loops_init(struct lu *lu)
 
 static void lu_release(struct lu *lu)
 {
+	pr_done(lu);
 	free(atomic_load(&lu->conf));
 	free(lu->per_loop);
 	pthread_mutex_destroy(&lu->lock);
@@ -148,7 +150,7 @@ int lu_new(struct engine *eng, const char *name, const char *kind, struct backst
 	list_init(&lu->ranges);
 	lu_conf_derive(conf, lu);
 	atomic_init(&lu->conf, conf);
-	if (loops_init(lu)) {
+	if (loops_init(lu) || pr_init(lu)) {
 		lu_release(lu);
 		return errmsg_set(err, -ENOMEM, "out of memory for %s", name);
 	}

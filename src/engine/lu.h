@@ -23,6 +23,7 @@ struct backstore;
 struct cmd;
 struct engine;
 struct itl;
+struct lu_pr;
 struct nexus;
 
 /* Why an LU answers NOT READY. */
@@ -136,6 +137,7 @@ struct lu {
 
 	_Atomic(struct lu_conf *) conf;
 	_Atomic(const struct nexus *) reserve6; /* holder, compared only; see reserve6.h */
+	struct lu_pr *pr; /* persistent reservations (pr/pr.h) */
 	_Atomic uint32_t nranges; /* announced ranges (range.h) */
 	_Atomic uint32_t holds; /* task management and changes at work on it */
 	_Atomic uint32_t prevent_count; /* nexuses that prevent medium removal */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "block/backstore.h"
+#include "engine/bars.h"
 #include "engine/engine_priv.h"
 
 /* What of the configuration is kept in the mode pages: both say the same after this. */
@@ -132,6 +133,8 @@ static struct lu_conf *swap(struct lu *lu, void (*edit)(struct lu_conf *conf, vo
 	edit(now, arg);
 	grew = now->nblocks != old->nblocks;
 	atomic_store_explicit(&lu->conf, now, memory_order_release);
+	if (now->a.emulate_pr != old->a.emulate_pr)
+		lu_bars_update(lu);
 	pthread_mutex_unlock(&lu->lock);
 	if (grew)
 		ua_add_all(lu, SENSE_CAPACITY_DATA_HAS_CHANGED, NULL);

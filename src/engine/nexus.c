@@ -65,6 +65,8 @@ int nexus_new(struct port *port, const char *initiator, const char *isid_suffix,
 	nexus->session = session;
 	nexus->eng = port->eng;
 	nexus->port = port;
+	nexus->tpgt = port->tpgt;
+	snprintf(nexus->device, sizeof(nexus->device), "%s", port->device);
 	nexus->loop = loop;
 	nexus->created_ns = clock_now_ns();
 	atomic_init(&nexus->refs, 1);

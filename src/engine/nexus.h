@@ -30,6 +30,9 @@ struct nexus {
 	struct port *port; /* borrowed; outlives the session, not what a disk still holds */
 	char initiator[PORT_NAME_BYTES]; /* SCSI device name: iqn… */
 	char initiator_port[PORT_NAME_BYTES]; /* SCSI port name: iqn…,i,0x<ISID> */
+	/* Of the port, for when that has gone: with initiator_port they identify the nexus. */
+	char device[PORT_NAME_BYTES];
+	uint16_t tpgt;
 	struct loop *loop; /* where its fabric_ops for the nexus itself run */
 	_Atomic(struct lunmap *) map;
 	struct itl no_lu; /* for LUNs without an LU */

@@ -11,7 +11,7 @@
 #include "scsi/cdb.h"
 #include "scsi/opcodes.h"
 
-static bool op_has_reserve(const struct lu_conf *conf)
+static bool op_has_pr(const struct lu_conf *conf)
 {
 	return conf->a.emulate_pr;
 }

@@ -18,6 +18,9 @@
 #define LEN32 0xff, 0xff, 0xff, 0xff
 #define READS (RULE_DATA_IN | RULE_MEDIUM | RULE_PR_READ)
 #define WRITES (RULE_DATA_OUT | RULE_MEDIUM | RULE_WRITES)
+#define PRIN (RULE_DATA_IN | RULE_PR_OK | RULE_ALUA_STANDBY)
+#define PROUT (RULE_DATA_OUT | RULE_PR_SELF | RULE_ALUA_STANDBY)
+#define PROUT_CDB U(0x1f, 0xff, 0, 0, LEN32, 0)
 #define ALWAYS (RULE_R6_OK | RULE_PR_OK | RULE_ALUA_ALL)
 
 /* SPC-4 6.47 */
@@ -36,18 +39,18 @@ OP("INQUIRY", OP_INQUIRY, NO_SA, 6, spc_inquiry,
 /* SPC-4 6.11: PF, SP */
 OP("MODE SELECT(6)", OP_MODE_SELECT_6, NO_SA, 6, spc_mode_select, RULE_DATA_OUT | RULE_ALUA_STANDBY,
 	0, NULL, U(0x11, 0, 0, 0xff, 0))
-/* SPC-2 7.21, 7.19 */
-OP("RESERVE(6)", OP_RESERVE_6, NO_SA, 6, spc_reserve, RULE_PR_OK, 0, op_has_reserve, U(0, 0, 0, 0, 0))
-OP("RELEASE(6)", OP_RELEASE_6, NO_SA, 6, spc_release, RULE_R6_OK | RULE_PR_OK, 0, op_has_reserve,
+/* SPC-2 7.21, 7.19; SPC-4 5.12.3 */
+OP("RESERVE(6)", OP_RESERVE_6, NO_SA, 6, spc_reserve, RULE_PR_SELF, 0, op_has_pr, U(0, 0, 0, 0, 0))
+OP("RELEASE(6)", OP_RELEASE_6, NO_SA, 6, spc_release, RULE_R6_OK | RULE_PR_SELF, 0, op_has_pr,
 	U(0, 0, 0, 0, 0))
 /* SPC-4 6.13: DBD, PC and PAGE CODE, SUBPAGE CODE */
 OP("MODE SENSE(6)", OP_MODE_SENSE_6, NO_SA, 6, spc_mode_sense,
 	RULE_DATA_IN | RULE_PR_READ | RULE_ALUA_STANDBY, 0, NULL, U(0x08, 0xff, 0xff, 0xff, 0))
 /* SBC-3 5.25: IMMED; POWER CONDITION MODIFIER; POWER CONDITION, NO_FLUSH, LOEJ, START */
-OP("START STOP UNIT", OP_START_STOP_UNIT, NO_SA, 6, sbc_start_stop, 0, 30, NULL,
+OP("START STOP UNIT", OP_START_STOP_UNIT, NO_SA, 6, sbc_start_stop, RULE_PR_SELF, 30, NULL,
 	U(0x01, 0, 0x0f, 0xf7, 0))
 /* SBC-3 5.15: PREVENT */
-OP("PREVENT ALLOW MEDIUM REMOVAL", OP_PREVENT_ALLOW_MEDIUM_REMOVAL, NO_SA, 6, sbc_prevent_allow, 0, 0,
+OP("PREVENT ALLOW MEDIUM REMOVAL", OP_PREVENT_ALLOW_MEDIUM_REMOVAL, NO_SA, 6, sbc_prevent_allow, RULE_PR_SELF, 0,
 	op_has_removable, U(0, 0, 0, 0x03, 0))
 /* SBC-3 5.15: LOGICAL BLOCK ADDRESS and PMI are obsolete, but SBC-2 initiators set them */
 OP("READ CAPACITY(10)", OP_READ_CAPACITY_10, NO_SA, 10, sbc_read_capacity10,
@@ -71,14 +74,42 @@ OP("UNMAP", OP_UNMAP, NO_SA, 10, sbc_unmap, WRITES, 60, op_has_unmap,
 OP("MODE SELECT(10)", OP_MODE_SELECT_10, NO_SA, 10, spc_mode_select,
 	RULE_DATA_OUT | RULE_ALUA_STANDBY, 0, NULL, U(0x11, 0, 0, 0, 0, 0, 0xff, 0xff, 0))
 /* SPC-2 7.22: third-party and long identifiers are refused */
-OP("RESERVE(10)", OP_RESERVE_10, NO_SA, 10, spc_reserve, RULE_PR_OK, 0, op_has_reserve,
+OP("RESERVE(10)", OP_RESERVE_10, NO_SA, 10, spc_reserve, RULE_PR_SELF, 0, op_has_pr,
 	U(0, 0, 0, 0, 0, 0, 0, 0, 0))
-OP("RELEASE(10)", OP_RELEASE_10, NO_SA, 10, spc_release, RULE_R6_OK | RULE_PR_OK, 0, op_has_reserve,
+OP("RELEASE(10)", OP_RELEASE_10, NO_SA, 10, spc_release, RULE_R6_OK | RULE_PR_SELF, 0, op_has_pr,
 	U(0, 0, 0, 0, 0, 0, 0, 0, 0))
 /* SPC-4 6.14: LLBAA, DBD */
 OP("MODE SENSE(10)", OP_MODE_SENSE_10, NO_SA, 10, spc_mode_sense,
 	RULE_DATA_IN | RULE_PR_READ | RULE_ALUA_STANDBY, 0, NULL,
 	U(0x18, 0xff, 0xff, 0, 0, 0, 0xff, 0xff, 0))
+/* SPC-4 6.15 */
+OP("PERSISTENT RESERVE IN, READ KEYS", OP_PERSISTENT_RESERVE_IN, SA_READ_KEYS, 10, spc_read_keys,
+	PRIN, 0, op_has_pr, U(0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0))
+OP("PERSISTENT RESERVE IN, READ RESERVATION", OP_PERSISTENT_RESERVE_IN, SA_READ_RESERVATION, 10, spc_read_reservation,
+	PRIN, 0, op_has_pr, U(0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0))
+OP("PERSISTENT RESERVE IN, REPORT CAPABILITIES", OP_PERSISTENT_RESERVE_IN, SA_REPORT_CAPABILITIES, 10, spc_report_capabilities,
+	PRIN, 0, op_has_pr, U(0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0))
+OP("PERSISTENT RESERVE IN, READ FULL STATUS", OP_PERSISTENT_RESERVE_IN, SA_READ_FULL_STATUS, 10, spc_read_full_status,
+	PRIN, 0, op_has_pr, U(0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0))
+/* SPC-4 6.16: SCOPE and TYPE, which some service actions ignore; SPC-5 for the last one */
+OP("PERSISTENT RESERVE OUT, REGISTER", OP_PERSISTENT_RESERVE_OUT,
+	SA_REGISTER, 10, spc_persistent_reserve_out, PROUT, 60, op_has_pr, PROUT_CDB)
+OP("PERSISTENT RESERVE OUT, RESERVE", OP_PERSISTENT_RESERVE_OUT,
+	SA_RESERVE, 10, spc_persistent_reserve_out, PROUT, 60, op_has_pr, PROUT_CDB)
+OP("PERSISTENT RESERVE OUT, RELEASE", OP_PERSISTENT_RESERVE_OUT,
+	SA_RELEASE, 10, spc_persistent_reserve_out, PROUT, 60, op_has_pr, PROUT_CDB)
+OP("PERSISTENT RESERVE OUT, CLEAR", OP_PERSISTENT_RESERVE_OUT,
+	SA_CLEAR, 10, spc_persistent_reserve_out, PROUT, 60, op_has_pr, PROUT_CDB)
+OP("PERSISTENT RESERVE OUT, PREEMPT", OP_PERSISTENT_RESERVE_OUT,
+	SA_PREEMPT, 10, spc_persistent_reserve_out, PROUT, 60, op_has_pr, PROUT_CDB)
+OP("PERSISTENT RESERVE OUT, PREEMPT AND ABORT", OP_PERSISTENT_RESERVE_OUT,
+	SA_PREEMPT_AND_ABORT, 10, spc_persistent_reserve_out, PROUT, 60, op_has_pr, PROUT_CDB)
+OP("PERSISTENT RESERVE OUT, REGISTER AND IGNORE EXISTING KEY", OP_PERSISTENT_RESERVE_OUT,
+	SA_REGISTER_AND_IGNORE_EXISTING_KEY, 10, spc_persistent_reserve_out, PROUT, 60, op_has_pr, PROUT_CDB)
+OP("PERSISTENT RESERVE OUT, REGISTER AND MOVE", OP_PERSISTENT_RESERVE_OUT,
+	SA_REGISTER_AND_MOVE, 10, spc_persistent_reserve_out, PROUT, 60, op_has_pr, PROUT_CDB)
+OP("PERSISTENT RESERVE OUT, REPLACE LOST RESERVATION", OP_PERSISTENT_RESERVE_OUT,
+	SA_REPLACE_LOST_RESERVATION, 10, spc_persistent_reserve_out, PROUT, 60, op_has_pr, PROUT_CDB)
 OP("READ(16)", OP_READ_16, NO_SA, 16, sbc_read, READS, 30, NULL, U(0x18, RW16))
 /* SBC-4 5.3: DPO, FUA */
 OP("COMPARE AND WRITE", OP_COMPARE_AND_WRITE, NO_SA, 16, sbc_compare_and_write, WRITES, 30, op_has_caw,
@@ -123,4 +154,7 @@ OP("VERIFY(12)", OP_VERIFY_12, NO_SA, 12, sbc_verify, READS & ~RULE_DATA_IN, 60,
 #undef LEN32
 #undef READS
 #undef WRITES
+#undef PRIN
+#undef PROUT
+#undef PROUT_CDB
 #undef ALWAYS

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "block/backstore.h"
+#include "engine/pr/pr.h"
 #include "engine/storage_priv.h"
 
 bool storage_not_exported(const struct attr *a, void *obj, struct errmsg *err)
@@ -33,6 +34,20 @@ int storage_changed(struct storage *s, struct errmsg *err)
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", s->lu->name);
 	s->dirty = false;
 	return 0;
+}
+
+/* What is registered is so by a name that this decides. */
+static bool nobody_registered(const struct attr *a, void *obj, struct errmsg *err)
+{
+	struct lu *lu = ((struct storage *)obj)->lu;
+
+	if (!pr_count(lu))
+		return true;
+	errmsg_set(err, -EBUSY,
+		"%s: cannot change while initiators are registered with %s: clear their "
+		"registrations first",
+		a->name, lu->name);
+	return false;
 }
 
 /* ---- getters and setters --------------------------------------------------------------------- */
@@ -240,7 +255,7 @@ static const struct attr attrib_rows[] = {
 	SWITCH(emulate_fua_write, "Force unit access of writes."),
 	EXPORTED_SWITCH(
 		emulate_model_alias, "PRODUCT IDENTIFICATION is the name of the storage object."),
-	SWITCH(emulate_pr, "RESERVE and RELEASE."),
+	SWITCH(emulate_pr, "Persistent reservations, RESERVE and RELEASE."),
 	FIXED("emulate_rest_reord", 0, set_fixed, "Kept for LIO's files: always 0."),
 	SWITCH(emulate_rsoc, "REPORT SUPPORTED OPERATION CODES."),
 	EXPORTED_SWITCH(emulate_tas, "Aborted commands end with TASK ABORTED for other nexuses."),
@@ -266,8 +281,15 @@ static const struct attr attrib_rows[] = {
 		.set = set_write_cache,
 		F(emulate_write_cache),
 		.doc = "A file is written through its cache (WCE); decided when it is opened." },
-	SWITCH(enforce_pr_isids, "Of persistent reservations, which are not served yet."),
-	EXPORTED_SWITCH(force_pr_aptpl, "Of persistent reservations, which are not served yet."),
+	{ .name = "enforce_pr_isids",
+		.get = get_field,
+		.set = set_switch,
+		.may_set = nobody_registered,
+		F(enforce_pr_isids),
+		.doc = "Persistent reservations are of initiator ports (ISID), not of "
+		       "initiators." },
+	EXPORTED_SWITCH(
+		force_pr_aptpl, "Registrations are kept over a loss of power, asked for or not."),
 	{ .name = "hw_block_size",
 		.get = get_hw_block_size,
 		.doc = "Smallest access of the disk in bytes." },

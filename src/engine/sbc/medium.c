@@ -6,6 +6,7 @@
  */
 #include "base/bytes.h"
 #include "block/bio.h"
+#include "engine/bars.h"
 #include "engine/handlers.h"
 #include "engine/nexus.h"
 #include "engine/sbc/blocks.h"
@@ -113,6 +114,17 @@ static void started(void *arg, int error)
 	cmd_good(cmd);
 }
 
+/*
+ * SBC-3 4.17, Reservations: START STOP UNIT passes a persistent reservation of others only with
+ * START one and POWER CONDITION zero, PREVENT ALLOW MEDIUM REMOVAL only with PREVENT zero.
+ */
+static bool pass_reservation(struct cmd *cmd, bool harmless)
+{
+	uint32_t bars = atomic_load_explicit(&cmd->itl->bars, memory_order_acquire);
+
+	return harmless || !bars || bars_pass_pr(cmd, bars, 0);
+}
+
 static void change_readiness(struct cmd *cmd)
 {
 	enum lu_readiness now = cmd_conf(cmd)->readiness;
@@ -129,7 +141,7 @@ static void stop_flushed(struct cmd *cmd)
 {
 	if (cmd->bio->b.result)
 		cmd_fail_bio(cmd, cmd->bio);
-	else
+	else if (pass_reservation(cmd, false)) /* it may be another one by now */
 		change_readiness(cmd);
 }
 
@@ -143,6 +155,8 @@ void sbc_start_stop(struct cmd *cmd)
 	const struct lu_conf *c = cmd_conf(cmd);
 	uint8_t bits = cmd->cdb[4];
 
+	if (!pass_reservation(cmd, (bits & (POWER_CONDITION | START)) == START))
+		return;
 	/*
 	 * A power condition leaves START and LOEJ without meaning. Which one is asked for does not
 	 * matter to a unit without a motor: it is always active, and says so to nobody.
@@ -178,6 +192,8 @@ void sbc_prevent_allow(struct cmd *cmd)
 		cmd_fail_cdb(cmd, 4, 1);
 		return;
 	}
+	if (!pass_reservation(cmd, !(cmd->cdb[4] & 0x01)))
+		return;
 	itl_prevent_removal(cmd->itl, cmd->cdb[4] & 0x01);
 	cmd_good(cmd);
 }
