@@ -326,7 +326,7 @@ static void test_registration(void **state)
 {
 	struct pr_request rq = request_of(SA_REGISTER, 0, 1);
 	struct pr_state *empty = pr_state_new();
-	struct pr_outcome first, second;
+	struct pr_outcome first, second, third;
 	uint8_t ids[512];
 
 	empty->generation = 0xffffffff; /* and the next one is 0 */
@@ -350,8 +350,41 @@ static void test_registration(void **state)
 	expect_registration(second.next, A, 6, 0, 10, false);
 	expect_registration(second.next, A_2, 1, 0xffffffff, 20, true);
 	expect_registration(first.next, A, 1, 0xffffffff, 10, true);
+
+	rq = request_of(SA_REGISTER_AND_IGNORE_EXISTING_KEY, 0, 8);
+	rq.list.all_tg_pt = true;
+	assert_int_equal(pr_apply(second.next, &rq, &third), 0);
+	expect_registration(third.next, A, 8, 1, 10, true);
+	expect_registration(third.next, A_2, 8, 1, 20, true);
+	expect_registration(third.next, B, 1, 0xffffffff, 10, true);
 	pr_outcome_done(&first);
 	pr_outcome_done(&second);
+	pr_outcome_done(&third);
+	pr_state_free(empty);
+}
+
+/* Another target with the same portal group tag is another port. */
+static void test_other_target(void **state)
+{
+	static const struct pr_port ports[] = {
+		{ "iqn.target", 1, 0x101, 10 },
+		{ "iqn.other", 1, 0x201, 0 },
+	};
+	struct pr_request rq = request_of(SA_REGISTER, 0, 1);
+	struct pr_state *empty = pr_state_new();
+	struct pr_nexus other = nexus_of(A);
+	struct pr_outcome o;
+
+	rq.ports = ports;
+	rq.nports = 2;
+	rq.list.all_tg_pt = true;
+	other.device = "iqn.other";
+	assert_int_equal(pr_apply(empty, &rq, &o), 0);
+	assert_int_equal(o.next->n, 2);
+	assert_non_null(pr_find(o.next, &other));
+	assert_int_equal(pr_find(o.next, &other)->nexus.rtpi, 0x201);
+	assert_non_null(pr_find(o.next, &rq.self));
+	pr_outcome_done(&o);
 	pr_state_free(empty);
 }
 
@@ -626,6 +659,85 @@ static void test_many(void **state)
 	pr_state_free(s);
 }
 
+/* ---- memory that runs out ------------------------------------------------------------------- */
+
+/* How many allocations go well yet; below 0: all. The linker brings all of them here. */
+static int allocations = -1;
+
+static bool may_allocate(void)
+{
+	if (allocations == 0)
+		return false;
+	allocations -= allocations > 0;
+	return true;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+	return may_allocate() ? __real_malloc(n) : NULL;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return may_allocate() ? __real_calloc(n, size) : NULL;
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return may_allocate() ? __real_realloc(p, n) : NULL;
+}
+
+/* Each allocation of each action fails once: nothing is decided, nothing changes, nothing leaks. */
+static void test_no_memory(void **state)
+{
+	struct world before = world_parse("A1 B2 C3 c4 @1A"), after;
+	struct pr_state *s = world_state(&before);
+	uint8_t ids[512];
+
+	for (uint8_t action = 0; action < SA_REPLACE_LOST_RESERVATION; action++) {
+		struct pr_request rq = request_of(action, 1, action == SA_PREEMPT ? 2 : 1);
+		bool done = action == SA_RESERVE; /* which changes nothing here */
+
+		rq.type = RESERVATION_WRITE_EXCLUSIVE;
+		rq.list.all_tg_pt = true;
+		rq.list.rtpi = 0x102;
+		rq.list.ids = ids;
+		rq.list.ids_bytes = world_ids("D", ids, sizeof(ids));
+		if (action == SA_REGISTER) { /* of one that is not registered, and of another */
+			rq.self = nexus_of(B_2);
+			rq.list.key = 0;
+			rq.list.all_tg_pt = false;
+			rq.list.spec_i_pt = true;
+		}
+		for (int n = 0; !done; n++) {
+			struct pr_outcome o;
+			int rc;
+
+			allocations = n;
+			rc = pr_apply(s, &rq, &o);
+			allocations = -1;
+			assert_true(rc == 0 || rc == -ENOMEM);
+			if (rc == 0) {
+				assert_int_equal(o.verdict, PR_DONE);
+				assert_non_null(o.next);
+				done = true;
+				assert_true(n > 3);
+				pr_outcome_done(&o);
+			}
+		}
+	}
+	after = world_of(s);
+	assert_true(world_equal(&after, &before));
+	pr_state_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -635,6 +747,7 @@ int main(void)
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_aptpl),
 		cmocka_unit_test(test_registration),
+		cmocka_unit_test(test_other_target),
 		cmocka_unit_test(test_no_isids),
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_admin),
@@ -642,6 +755,7 @@ int main(void)
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_full_move),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
