@@ -31,8 +31,9 @@ of RESERVE by another initiator. `attention`: runs in spite of a pending unit at
 LUNs that show nothing. `head`: always treated as HEAD OF QUEUE. Of persistent reservations that keep an
 initiator out: `any type`: runs in spite of each; `write exclusive`: in spite of those types; `own rules`: as the
 standard says for that command alone (START STOP UNIT that starts, PREVENT ALLOW MEDIUM REMOVAL that allows,
-PERSISTENT RESERVE OUT by key and holder, RESERVE and RELEASE by SPC-4 5.12.3). The timeout is the one that is
-recommended to initiators, in seconds.
+PERSISTENT RESERVE OUT by key and holder, RESERVE and RELEASE by SPC-4 5.12.3). `standby`, `unavailable`,
+`transitioning`, `offline`: runs in this asymmetric access state, too (in the active ones all do). The timeout is
+the one that is recommended to initiators, in seconds.
 
 | code | command | CDB bytes | only with | rules | timeout |
 |---|---|---|---|---|---|
@@ -41,7 +42,12 @@ recommended to initiators, in seconds.
 # what a reader is told of a rule, in this order
 WORDS = [("RULE_MEDIUM", "medium"), ("RULE_WRITES", "write"), ("RULE_R6_OK", "reserved"),
          ("RULE_PR_OK", "any type"), ("RULE_PR_READ", "write exclusive"), ("RULE_PR_SELF", "own rules"),
-         ("RULE_NO_UA", "attention"), ("RULE_ANY_LUN", "any LUN"), ("RULE_HOQ", "head")]
+         ("RULE_NO_UA", "attention"), ("RULE_ANY_LUN", "any LUN"), ("RULE_HOQ", "head"),
+         ("RULE_ALUA_STANDBY", "standby"), ("RULE_ALUA_UNAVAILABLE", "unavailable"),
+         ("RULE_ALUA_TRANSITION", "transitioning"), ("RULE_ALUA_OFFLINE", "offline")]
+
+# what decides of a command without being one of the attributes in attrib/
+ELSEWHERE = {"tpgs": "`alua_access_type`", "referrals": "`lba_map`"}
 
 
 def read(root, path):
@@ -103,8 +109,9 @@ def conditions(root):
     for path in ("src/engine/lu.h", "src/engine/optable.c"):
         found = re.findall(r"bool (op_has_\w+|lu_conf_\w+)\([^{;]*\n\{\n(.*?)\n\}", read(root, path), re.S)
         for name, body in found:
-            words = re.findall(r"(lu_conf_\w+)\(|c(?:onf)?->a\.(\w+)", body)
-            asked[name] = " or ".join(asked.get(call) or f"`{attr}`" for call, attr in words)
+            words = re.findall(r"(lu_conf_\w+)\(|c(?:onf)?->a\.(\w+)|conf->(tpgs|referrals)", body)
+            asked[name] = " or ".join(ELSEWHERE.get(other) or asked.get(call) or f"`{attr}`"
+                                      for call, attr, other in words)
     return asked
 
 

@@ -201,10 +201,10 @@ static struct node *new_hba(struct tree *t, const char *hba, struct errmsg *err)
 	char name[64];
 
 	for (struct node *h = node_first_child(core); h; h = node_next_child(core, h)) {
-		const char *index = strrchr(node_name(h), '_');
+		const char *index = node_is_default(h) ? NULL : strrchr(node_name(h), '_');
 		uint64_t i = index ? strtoull(index + 1, NULL, 0) : 0;
 
-		if (i >= free_index)
+		if (index && i >= free_index)
 			free_index = i + 1;
 	}
 	snprintf(name, sizeof(name), "%s_%" PRIu64, hba, free_index);
@@ -281,7 +281,7 @@ struct node *disk_find(struct tree *t, const char *name, struct errmsg *err)
 
 	for (struct node *h = node_first_child(core); h; h = node_next_child(core, h)) {
 		for (struct node *d = node_first_child(h); d; d = node_next_child(h, d)) {
-			if (!is_named(h, d, name))
+			if (node_is_default(h) || !is_named(h, d, name))
 				continue;
 			if (found) {
 				errmsg_set(err, -EINVAL,

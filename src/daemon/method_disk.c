@@ -46,6 +46,8 @@ static int method_list(void *arg, struct control_call *call)
 
 	call->result = json_array();
 	for (struct node *h = node_first_child(core); h; h = node_next_child(core, h)) {
+		if (node_is_default(h))
+			continue;
 		for (struct node *d = node_first_child(h); d; d = node_next_child(h, d))
 			json_array_append_new(call->result, disk_row(t, d));
 	}

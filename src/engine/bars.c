@@ -2,6 +2,7 @@
 /* bars.c: how the word comes about, and what it means to a command. */
 #include "engine/bars.h"
 
+#include "engine/alua.h"
 #include "engine/engine_priv.h"
 #include "engine/optable.h"
 #include "engine/pr/pr.h"
@@ -26,12 +27,12 @@ bool bars_pass_pr(struct cmd *cmd, uint32_t bars, uint32_t rules)
 
 bool bars_pass(struct cmd *cmd, uint32_t bars)
 {
-	return bars_pass_pr(cmd, bars, cmd->row->rules);
+	return alua_pass(cmd, bars) && bars_pass_pr(cmd, bars, cmd->row->rules);
 }
 
 void itl_bars_update(struct itl *itl)
 {
-	atomic_store_explicit(&itl->bars, pr_bars_of(itl), memory_order_release);
+	atomic_store_explicit(&itl->bars, alua_bars(itl) | pr_bars_of(itl), memory_order_release);
 }
 
 void lu_bars_update(struct lu *lu)

@@ -42,6 +42,12 @@ bool bars_pass(struct cmd *cmd, uint32_t bars);
  */
 bool bars_pass_pr(struct cmd *cmd, uint32_t bars, uint32_t rules);
 
+/* The access state that they say; TPG_OFFLINE for the secondary one. */
+static inline unsigned bars_alua_state(uint32_t bars)
+{
+	return bars & BAR_ALUA_OFFLINE ? 0xe : (bars & BAR_ALUA_MASK) >> BAR_ALUA_SHIFT;
+}
+
 /* Work the word out anew, for one nexus or all of lu. Under lu->lock. */
 void itl_bars_update(struct itl *itl);
 void lu_bars_update(struct lu *lu);

@@ -89,6 +89,7 @@ struct cmd {
 	bool hoq; /* in lu_loop.nhoq */
 	bool orphan; /* the fabric has been told that it is gone; only the disk still holds it */
 	bool fabric_done; /* cmd_free() was called */
+	bool delayed; /* by active/non-optimized access, once */
 	bool read_only; /* its LUN is write protected for this nexus */
 	uint64_t waits_since_ns; /* for a range */
 	uint64_t seq; /* its place among those that loop was given */

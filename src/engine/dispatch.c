@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "engine/alua.h"
 #include "engine/bars.h"
 #include "engine/cmd.h"
 #include "engine/engine_priv.h"
@@ -299,14 +300,8 @@ static void go_to_disk(struct cmd *cmd, struct lu_loop *ll)
 	cmd->step(cmd);
 }
 
-void cmd_enter_io(struct cmd *cmd, void (*step)(struct cmd *cmd))
+static void pass_gate(struct cmd *cmd, struct lu_loop *ll)
 {
-	struct lu_loop *ll = lu_loop(cmd->lu, cmd->loop);
-
-	assert(cmd->state == CMD_ENABLED && !cmd->in_io);
-	if (!cmd_check_again(cmd))
-		return;
-	cmd->step = step;
 	if (!must_wait(cmd, ll)) {
 		go_to_disk(cmd, ll);
 		return;
@@ -316,6 +311,59 @@ void cmd_enter_io(struct cmd *cmd, void (*step)(struct cmd *cmd))
 	list_push_back(&ll->gated, &cmd->wait);
 	if (!loop_timer_armed(&ll->range_timer))
 		loop_timer_arm(cmd->loop, &ll->range_timer, RANGE_WAIT_NS);
+}
+
+/*
+ * SPC-4 5.15.2.4.3: a path that is not the best one may be slower, by as much as the admin says.
+ * Whatever delay commands have, they wait in the order of their times.
+ */
+static bool is_delayed(struct cmd *cmd, struct lu_loop *ll)
+{
+	uint32_t bars = atomic_load_explicit(&cmd->itl->bars, memory_order_relaxed);
+	uint64_t ms;
+	struct list *at;
+
+	if (!bars || cmd->delayed || bars_alua_state(bars) != TPG_ACTIVE_NONOPTIMIZED)
+		return false;
+	ms = atomic_load_explicit(&cmd->itl->alua_delay_ms, memory_order_relaxed);
+	cmd->delayed = true;
+	cmd->state = CMD_GATED;
+	cmd->waits_since_ns = loop_now_ns(cmd->loop) + ms * 1000000;
+	for (at = ll->delayed.prev; at != &ll->delayed; at = at->prev)
+		if (container_of(at, struct cmd, wait)->waits_since_ns <= cmd->waits_since_ns)
+			break;
+	list_push_front(at, &cmd->wait);
+	if (ll->delayed.next == &cmd->wait)
+		loop_timer_arm(ll->loop, &ll->delay_timer, ms * 1000000);
+	return true;
+}
+
+static void delay_over(struct loop_timer *t)
+{
+	struct lu_loop *ll = container_of(t, struct lu_loop, delay_timer);
+	uint64_t now = loop_now_ns(ll->loop);
+	struct cmd *cmd;
+
+	while ((cmd = list_first(&ll->delayed, struct cmd, wait)) && cmd->waits_since_ns <= now) {
+		list_del(&cmd->wait);
+		cmd->state = CMD_ENABLED;
+		if (cmd_check_again(cmd))
+			pass_gate(cmd, ll);
+	}
+	if (cmd)
+		loop_timer_arm(ll->loop, t, cmd->waits_since_ns - now);
+}
+
+void cmd_enter_io(struct cmd *cmd, void (*step)(struct cmd *cmd))
+{
+	struct lu_loop *ll = lu_loop(cmd->lu, cmd->loop);
+
+	assert(cmd->state == CMD_ENABLED && !cmd->in_io);
+	if (!cmd_check_again(cmd))
+		return;
+	cmd->step = step;
+	if (!is_delayed(cmd, ll))
+		pass_gate(cmd, ll);
 }
 
 static void range_timeout(struct loop_timer *t)
@@ -403,6 +451,8 @@ void lu_loop_init(struct lu_loop *ll, struct lu *lu, struct loop *loop)
 	list_init(&ll->cmds);
 	list_init(&ll->dormant);
 	list_init(&ll->gated);
+	list_init(&ll->delayed);
+	ll->delay_timer.fire = delay_over;
 	ll->range_timer.fire = range_timeout;
 	ll->kick.fn = kick_msg;
 	ll->lu = lu;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "engine/alua.h"
 #include "engine/engine_priv.h"
 
 struct engine *engine_new(struct loops *loops)
@@ -19,7 +20,8 @@ struct engine *engine_new(struct loops *loops)
 	if (!eng)
 		return NULL;
 	eng->per_loop = aligned_alloc(128, n * sizeof(*eng->per_loop));
-	if (!eng->per_loop) {
+	if (!eng->per_loop || alua_engine_init(eng)) {
+		free(eng->per_loop);
 		free(eng);
 		return NULL;
 	}
@@ -54,6 +56,7 @@ struct engine *engine_free(struct engine *eng)
 	hash_done(&eng->lu_names);
 	idpool_done(&eng->rtpis);
 	pthread_mutex_destroy(&eng->lock);
+	alua_engine_done(eng);
 	free(eng->per_loop);
 	free(eng->dbroot);
 	free(eng);

@@ -29,6 +29,8 @@ struct engine {
 	pthread_mutex_t lock; /* the configuration lock */
 	struct list lus, ports;
 	struct hash lu_names; /* of lus; changes with it */
+	struct list lu_groups; /* struct alua_lu_group, the default one first; control thread */
+	unsigned nlu_groups;
 	struct idpool rtpis; /* relative target port identifiers of ports */
 	char *dbroot; /* NULL: nothing is kept */
 	struct log_limit kept_limit; /* for what initiators ask to be kept and cannot be */

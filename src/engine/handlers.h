@@ -25,6 +25,8 @@ void spc_read_full_status(struct cmd *cmd);
 void spc_persistent_reserve_out(struct cmd *cmd); /* all service actions */
 void spc_report_opcodes(struct cmd *cmd); /* REPORT SUPPORTED OPERATION CODES */
 void spc_report_tmfs(struct cmd *cmd);
+void spc_report_target_port_groups(struct cmd *cmd);
+void spc_set_target_port_groups(struct cmd *cmd);
 
 /* sbc/ */
 void sbc_read(struct cmd *cmd); /* (6) (10) (12) (16) */
@@ -38,6 +40,7 @@ void sbc_sync_cache(struct cmd *cmd); /* (10) (16) */
 void sbc_read_capacity10(struct cmd *cmd);
 void sbc_read_capacity16(struct cmd *cmd);
 void sbc_get_lba_status(struct cmd *cmd);
+void sbc_report_referrals(struct cmd *cmd);
 void sbc_start_stop(struct cmd *cmd);
 void sbc_prevent_allow(struct cmd *cmd);
 

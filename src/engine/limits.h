@@ -32,6 +32,18 @@
  * copies them (about a quarter of a kilobyte each), and READ KEYS has room for 8190 in its 16 bits.
  */
 #define PR_MAX_REGISTRATIONS 4096u
+/* Target port groups of an LU, and LU groups: far more than there are ports in a cluster. */
+#define ALUA_MAX_GROUPS    64u
+#define ALUA_MAX_LU_GROUPS 1024u
+/* User data segment descriptors of an LU: their REPORT REFERRALS data must fit 65,535 bytes. */
+#define ALUA_MAX_LBA_ROWS 128u
+/* Names of groups, with the NUL: what a directory may be called. */
+#define ALUA_NAME_BYTES 256u
+/* Paths of the files that keep their states. */
+#define ALUA_PATH_BYTES 4096u
+/* Delays that an admin may set, as LIO: of a command in active/non-optimized, of a transition. */
+#define ALUA_MAX_NONOP_DELAY_MS 10000u
+#define ALUA_MAX_TRANS_DELAY_MS 30000u
 /* Initiator and target port names, SPC-4 7.6.4.6: iSCSI name plus ",i,0x" and ISID. */
 #define PORT_NAME_BYTES 256u
 /* Paths of files that are kept: PATH_MAX of Linux; what comes below dbroot needs 512 of it. */

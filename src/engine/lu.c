@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "block/backstore.h"
+#include "engine/alua.h"
 #include "engine/engine_priv.h"
 #include "engine/pr/pr.h"
 
@@ -87,6 +88,7 @@ static void lu_release(struct lu *lu)
 	pr_done(lu);
 	free(atomic_load(&lu->conf));
 	free(lu->per_loop);
+	alua_lu_done(lu);
 	pthread_mutex_destroy(&lu->lock);
 	free(lu);
 }
@@ -148,12 +150,12 @@ int lu_new(struct engine *eng, const char *name, const char *kind, struct backst
 	list_init(&lu->steps);
 	list_init(&lu->port_luns);
 	list_init(&lu->ranges);
-	lu_conf_derive(conf, lu);
 	atomic_init(&lu->conf, conf);
-	if (loops_init(lu) || pr_init(lu)) {
+	if (alua_lu_init(lu) || loops_init(lu) || pr_init(lu)) {
 		lu_release(lu);
 		return errmsg_set(err, -ENOMEM, "out of memory for %s", name);
 	}
+	lu_conf_derive(conf, lu);
 	engine_lock(eng);
 	list_push_back(&eng->lus, &lu->link);
 	hash_str_insert(&eng->lu_names, &lu->name_node, lu->name);
@@ -189,6 +191,10 @@ static bool quiet(struct lu *lu)
 {
 	bool gates;
 
+	/* No change of its LU group begins with it any more. */
+	if (alua_lu_group_join(lu, alua_lu_group_default(lu->eng), NULL))
+		return false;
+
 	pthread_mutex_lock(&lu->lock);
 	gates = !list_empty(&lu->gates);
 	pthread_mutex_unlock(&lu->lock);
@@ -209,6 +215,7 @@ static void look_for_leftovers(struct loop *loop, void *arg)
 	if (!list_empty(&ll->cmds))
 		l->any = true;
 	loop_timer_disarm(loop, &ll->range_timer);
+	loop_timer_disarm(loop, &ll->delay_timer);
 }
 
 int lu_free(struct lu *lu, struct errmsg *err)
@@ -237,6 +244,7 @@ int lu_free(struct lu *lu, struct errmsg *err)
 		(void)loop_event_wait(&never, 1000000);
 		loops_barrier(eng->loops, NULL, NULL);
 	}
+	alua_lu_gone(lu);
 	engine_lock(eng);
 	list_del(&lu->link);
 	hash_str_remove(&eng->lu_names, &lu->name_node);

@@ -23,6 +23,7 @@ struct backstore;
 struct cmd;
 struct engine;
 struct itl;
+struct lu_alua;
 struct lu_pr;
 struct nexus;
 
@@ -66,6 +67,8 @@ struct lu_conf {
 	/* Current values of the mode pages, for MODE SENSE and for what depends on them. */
 	struct mode_config mode;
 	bool d_sense, tas;
+	uint8_t tpgs; /* TPGS of INQUIRY: which access its target port groups allow (alua.h) */
+	bool referrals; /* there is a map of user data segments */
 	char product
 		/* PRODUCT IDENTIFICATION in force: product_id, or the name (emulate_model_alias) */
 		[17];
@@ -117,6 +120,8 @@ struct lu_loop {
 		nio;
 	uint32_t nhoq; /* HEAD OF QUEUE commands that are enabled (SAM-5 8.6.2) */
 	uint32_t tasks_closed, io_closed; /* gates of that kind that are closed or being closed */
+	struct list delayed; /* wait because their path is active/non-optimized, by time */
+	struct loop_timer delay_timer; /* for the first of them */
 	struct loop_timer range_timer; /* for commands that wait for a range too long */
 	struct loop_msg kick; /* looks through dormant and gated again */
 	_Atomic bool kick_posted;
@@ -152,6 +157,7 @@ struct lu {
 	struct list steps; /* struct lu_step: likewise (change.h) */
 	struct list port_luns; /* struct port_lun by lu_link: where it is shown */
 	struct list ranges;
+	struct lu_alua *alua; /* owned: target port groups (alua.h) */
 	uint64_t created_ns;
 	void *tree_obj; /* of the rows that show it */
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "block/backstore.h"
+#include "engine/alua.h"
 #include "engine/bars.h"
 #include "engine/engine_priv.h"
 
@@ -38,6 +39,8 @@ static void define_modes(struct lu_conf *conf)
 	mode_config_define(m, MODE_SWP, 0, true);
 	mode_config_define(m, MODE_TAS, conf->a.emulate_tas, true);
 	mode_config_define(m, MODE_QAM, 1, false);
+	/* SPC-4 5.15.2.7: implicit changes are enabled, where they are possible. */
+	mode_config_define(m, MODE_IALUAE, conf->tpgs & ALUA_IMPLICIT, false);
 	mode_config_define(m, MODE_MAX_SENSE_LENGTH, CMD_SENSE_BYTES, false);
 }
 
@@ -100,6 +103,8 @@ void lu_conf_derive(struct lu_conf *conf, void *arg)
 		backstore_info(lu->bs, &info);
 		take_info(conf, &info);
 	}
+	conf->tpgs = alua_tpgs(lu);
+	conf->referrals = atomic_load(&lu->alua->map) != NULL;
 	define_modes(conf);
 	if (old.block_shift)
 		keep_modes(conf, &old.mode);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/bytes.h"
+#include "engine/alua.h"
 #include "engine/handlers.h"
 #include "engine/lu.h"
 #include "scsi/cdb.h"
@@ -39,6 +40,21 @@ static bool op_has_caw(const struct lu_conf *conf)
 static bool op_has_rsoc(const struct lu_conf *conf)
 {
 	return conf->a.emulate_rsoc;
+}
+
+static bool op_has_tpgs(const struct lu_conf *conf)
+{
+	return conf->tpgs;
+}
+
+static bool op_has_explicit_tpgs(const struct lu_conf *conf)
+{
+	return conf->tpgs & ALUA_EXPLICIT;
+}
+
+static bool op_has_referrals(const struct lu_conf *conf)
+{
+	return conf->referrals;
 }
 
 static const struct op_row rows[] = {

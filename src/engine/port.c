@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "engine/abort.h"
+#include "engine/alua.h"
 #include "engine/engine_priv.h"
 
 int port_new(struct engine *eng, const struct fabric_ops *ops, const char *device, const char *name,
@@ -258,6 +259,7 @@ int port_lun_add(struct port *port, uint32_t lun, struct port_lun **ret, struct 
 	pl->port = port;
 	pl->lun = lun;
 	list_init(&pl->lu_link);
+	list_init(&pl->alua_link);
 	engine_lock(port->eng);
 	/* From the end: LUNs are mostly added in order. */
 	for (struct list *p = port->luns.prev; p != &port->luns; p = p->prev) {
@@ -274,17 +276,23 @@ placed:
 	return 0;
 }
 
-/* What pl shows, as both sides see it. Under the configuration lock. */
-static void show(struct port_lun *pl, struct lu *lu)
+/*
+ * What pl shows, as both sides see it; group: where it was before, NULL: nowhere. Under the
+ * configuration lock.
+ */
+static void show(struct port_lun *pl, struct lu *lu, struct alua_group *group)
 {
 	struct lu *of = lu ? lu : pl->lu;
 
 	pthread_mutex_lock(&of->lock);
-	if (lu)
-		list_push_back(&lu->port_luns, &pl->lu_link);
-	else
-		list_del(&pl->lu_link);
 	pl->lu = lu;
+	if (lu) {
+		list_push_back(&lu->port_luns, &pl->lu_link);
+		alua_join(pl, group);
+	} else {
+		list_del(&pl->lu_link);
+		alua_leave(pl);
+	}
 	pthread_mutex_unlock(&of->lock);
 }
 
@@ -295,14 +303,17 @@ int port_lun_link(struct port_lun *pl, struct lu *lu, const char *link_name, str
 			pl->port->name, pl->lu->name);
 	engine_lock(pl->port->eng);
 	snprintf(pl->link_name, sizeof(pl->link_name), "%s", link_name);
-	show(pl, lu);
+	show(pl, lu, NULL);
 	lu->exports++;
 	engine_unlock(pl->port->eng);
+	if (alua_refresh(lu))
+		return errmsg_set(err, -ENOMEM, "out of memory for %s", lu->name);
 	return port_republish(pl->port, NULL, err);
 }
 
 int port_lun_unlink(struct port_lun *pl, struct errmsg *err)
 {
+	struct alua_group *group = atomic_load(&pl->alua_group);
 	struct lu *lu = pl->lu;
 	int rc;
 
@@ -310,16 +321,18 @@ int port_lun_unlink(struct port_lun *pl, struct errmsg *err)
 		return errmsg_set(
 			err, -ENOENT, "LUN %u of %s shows nothing", pl->lun, pl->port->name);
 	engine_lock(pl->port->eng);
-	show(pl, NULL);
+	show(pl, NULL, NULL);
 	engine_unlock(pl->port->eng);
 	rc = port_republish(pl->port, lu, err);
 	if (rc) {
 		engine_lock(pl->port->eng);
-		show(pl, lu);
+		show(pl, lu, group);
 		engine_unlock(pl->port->eng);
 		return rc;
 	}
 	lu->exports--;
+	/* What it says of asymmetric access follows from the LUNs that are left. */
+	(void)alua_refresh(lu);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #ifndef ULIO_ENGINE_PORT_H
 #define ULIO_ENGINE_PORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@
 #include "engine/limits.h"
 #include "loop/loop.h"
 
+struct alua_group;
 struct engine;
 struct itl;
 struct lu;
@@ -50,6 +52,11 @@ struct port_lun {
 	struct list link;
 	struct list lu_link; /* in lu->port_luns while lu is set, under lu->lock */
 	unsigned mapped; /* ACL mappings that point here */
+	/* Asymmetric access (alua.h), under lu->lock: target port group, secondary state. */
+	_Atomic(struct alua_group *) alua_group; /* NULL until linked */
+	struct list alua_link; /* in the group's members */
+	bool alua_offline, alua_write_metadata;
+	uint8_t alua_status; /* enum tpg_status, of the secondary state */
 	void *tree_obj;
 };
 

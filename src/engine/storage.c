@@ -144,6 +144,18 @@ static const struct attr storage_attrs[] = {
 		.set = set_text,
 		.offset = offsetof(struct storage, alias),
 		.doc = "Any text." },
+	{ .name = "alua_lu_gp",
+		.get = storage_get_lu_gp,
+		.set = storage_set_lu_gp,
+		.doc = "LU group (core/alua/lu_gps) by name; NULL: the default one. Units of a "
+		       "group "
+		       "change their access states together." },
+	{ .name = "lba_map",
+		.get = storage_get_lba_map,
+		.set = storage_set_lba_map,
+		.doc = "Which blocks which target port group reaches, for the state LBA dependent: "
+		       "\"<segment size> <multiplier>\" in blocks, then lines of \"<first> <last> "
+		       "<group id>:<O|A|S|U> ...\" with as many groups each. Empty: none." },
 	{ .name = "settings",
 		.get = get_text,
 		.set = set_text,
@@ -179,6 +191,7 @@ static const struct node_default storage_defaults[] = {
 	{ "action", &action_type, NULL },
 	{ "attrib", &storage_attrib_type, NULL },
 	{ "wwn", &storage_wwn_type, NULL },
+	{ "alua", &storage_alua_type, NULL },
 	{ "statistics", &storage_stats_type, NULL },
 	{ NULL },
 };
@@ -327,9 +340,15 @@ static int core_mkdir(struct node *dir, const char *name, struct node_new *ret, 
 	return 0;
 }
 
+static const struct node_default core_defaults[] = {
+	{ "alua", &storage_core_alua_type, NULL },
+	{ NULL },
+};
+
 const struct node_type storage_core_type = {
 	.name = "core",
 	.doc = "Storage objects, by HBA.",
+	.defaults = core_defaults,
 	.mkdir = core_mkdir,
 };
 

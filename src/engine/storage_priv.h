@@ -57,6 +57,10 @@ int storage_open(struct storage *s, struct errmsg *err);
 
 /* attrib/, wwn/, statistics/ (storage_attrib.c, storage_wwn.c, storage_stats.c). */
 extern const struct node_type storage_attrib_type, storage_wwn_type, storage_stats_type;
+/* alua/, core/alua and the attributes alua_lu_gp and lba_map (storage_alua.c). */
+extern const struct node_type storage_alua_type, storage_core_alua_type;
+attr_get_fn storage_get_lu_gp, storage_get_lba_map;
+attr_set_fn storage_set_lu_gp, storage_set_lba_map;
 /*
  * Attributes after the disk was opened: its defaults, with what was written before laid over them.
  * Takes the disk in; it is the caller's to close if that fails.

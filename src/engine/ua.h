@@ -29,6 +29,7 @@ struct itl {
 	 */
 	_Atomic uint32_t bars;
 	_Atomic uint64_t preempted; /* mark of the last PREEMPT AND ABORT that was for it */
+	_Atomic uint32_t alua_delay_ms; /* of a command in active/non-optimized (alua.h) */
 	_Atomic bool retired; /* no map shows it any more; it goes when its commands have */
 	_Atomic uint32_t nua; /* read without the lock on the way of every command */
 	pthread_mutex_t lock;

@@ -11,6 +11,7 @@ enum {
 	BLOCK_LIMITS_LENGTH = 0x3c,
 	BLOCK_CHARACTERISTICS_LENGTH = 0x3c,
 	PROVISIONING_LENGTH = 4,
+	REFERRALS_LENGTH = 0x0c,
 	VPD_HEADER = 4,
 	NO_SERIAL_BYTES = 4,
 };
@@ -147,4 +148,15 @@ size_t vpd_build_provisioning(
 			   flag(p->anc_sup, 1));
 	out_u8(&o, p->type);
 	return vpd_finish(&o, PROVISIONING_LENGTH);
+}
+
+size_t vpd_build_referrals(
+	uint8_t peripheral, uint32_t segment_size, uint32_t multiplier, uint8_t *buf, size_t cap)
+{
+	struct out o = vpd_start(peripheral, VPD_REFERRALS, REFERRALS_LENGTH, buf, cap);
+
+	out_fill(&o, 0, 4);
+	out_be32(&o, segment_size);
+	out_be32(&o, multiplier);
+	return vpd_finish(&o, REFERRALS_LENGTH);
 }

@@ -22,6 +22,7 @@ enum vpd_page {
 	VPD_BLOCK_LIMITS = 0xb0,
 	VPD_BLOCK_DEVICE_CHARACTERISTICS = 0xb1,
 	VPD_LOGICAL_BLOCK_PROVISIONING = 0xb2,
+	VPD_REFERRALS = 0xb3,
 };
 
 enum vpd_limits {
@@ -133,6 +134,10 @@ struct vpd_provisioning_params {
 	bool anc_sup; /* anchored state */
 	enum vpd_provisioning type;
 };
+
+/* Page B3h, SBC-3 6.6.5: both in blocks, as REPORT REFERRALS data are to be read (4.25.2). */
+size_t vpd_build_referrals(
+	uint8_t peripheral, uint32_t segment_size, uint32_t multiplier, uint8_t *buf, size_t cap);
 
 size_t vpd_build_provisioning(
 	uint8_t peripheral, const struct vpd_provisioning_params *p, uint8_t *buf, size_t cap);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* basic.c: TEST UNIT READY, REQUEST SENSE (SPC-4 6.47, 6.39). */
+#include "engine/alua.h"
 #include "engine/cmd.h"
 #include "engine/handlers.h"
 #include "engine/lu.h"
@@ -23,7 +24,13 @@ static struct sense present_sense(struct cmd *cmd)
 
 	if (!cmd->lu)
 		return sense_plain(SENSE_LU_NOT_SUPPORTED);
+	/* SPC-4 6.39: where INQUIRY has a peripheral qualifier of 001b. */
+	if (!alua_connected(cmd))
+		return sense_plain(SENSE_LU_NOT_SUPPORTED);
 	if (ua_take(cmd->itl, &ua))
+		return sense_plain(ua);
+	ua = alua_sense(cmd);
+	if (ua != SENSE_NO_SENSE)
 		return sense_plain(ua);
 	switch (cmd_conf(cmd)->readiness) {
 	case LU_PENDING:

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "engine/alua.h"
 #include "engine/cmd.h"
 #include "engine/handlers.h"
 #include "engine/lu.h"
@@ -17,9 +18,21 @@
 struct vpd_row {
 	uint8_t page;
 	size_t (*build)(const struct cmd *cmd, const struct lu_conf *c, uint8_t *buf, size_t cap);
+	bool (*present)(const struct lu_conf *c); /* NULL: always */
 };
 
 static const struct vpd_row vpd_rows[];
+
+/* Byte 0: SPC-4 6.6.2, and 5.15.2.4.5 for paths by which the device is not connected. */
+static uint8_t peripheral(const struct cmd *cmd)
+{
+	return (alua_connected(cmd) ? PQ_CONNECTED : PQ_NOT_CONNECTED) | PDT_BLOCK;
+}
+
+static bool has_page(const struct vpd_row *r, const struct lu_conf *c)
+{
+	return !r->present || r->present(c);
+}
 
 static size_t vpd_supported(
 	const struct cmd *cmd, const struct lu_conf *c, uint8_t *buf, size_t cap)
@@ -28,13 +41,14 @@ static size_t vpd_supported(
 	size_t n = 0;
 
 	for (const struct vpd_row *r = vpd_rows; r->build; r++)
-		pages[n++] = r->page;
-	return vpd_build_supported(PQ_CONNECTED | PDT_BLOCK, pages, n, buf, cap);
+		if (has_page(r, c))
+			pages[n++] = r->page;
+	return vpd_build_supported(peripheral(cmd), pages, n, buf, cap);
 }
 
 static size_t vpd_serial(const struct cmd *cmd, const struct lu_conf *c, uint8_t *buf, size_t cap)
 {
-	return vpd_build_serial(PQ_CONNECTED | PDT_BLOCK, c->a.unit_serial, buf, cap);
+	return vpd_build_serial(peripheral(cmd), c->a.unit_serial, buf, cap);
 }
 
 static size_t vpd_device_id(
@@ -44,14 +58,19 @@ static size_t vpd_device_id(
 	enum protocol_id protocol = (enum protocol_id)port->ops->protocol;
 	struct designators d = { .len = 0 };
 	uint8_t naa[NAA6_BYTES];
+	uint16_t id;
 
 	naa6_from_serial(naa, c->a.company_id, c->a.unit_serial);
 	designator_add_naa6(&d, naa);
 	designator_add_t10(&d, c->a.vendor_id, c->product, c->a.unit_serial);
 	designator_add_relative_port(&d, protocol, port->rtpi);
+	if (c->tpgs && alua_group_of_cmd(cmd, &id))
+		designator_add_target_port_group(&d, protocol, id);
+	if (c->tpgs && alua_lu_group_id(cmd->lu, &id))
+		designator_add_lu_group(&d, id);
 	designator_add_port_name(&d, protocol, port->name);
 	designator_add_device_name(&d, protocol, port->device);
-	return vpd_build_device_id(PQ_CONNECTED | PDT_BLOCK, &d, buf, cap);
+	return vpd_build_device_id(peripheral(cmd), &d, buf, cap);
 }
 
 static size_t vpd_extended(const struct cmd *cmd, const struct lu_conf *c, uint8_t *buf, size_t cap)
@@ -60,10 +79,11 @@ static size_t vpd_extended(const struct cmd *cmd, const struct lu_conf *c, uint8
 		.headsup = true,
 		.ordsup = true,
 		.v_sup = c->volatile_cache,
+		.r_sup = c->referrals,
 		.max_sense_len = CMD_SENSE_BYTES,
 	};
 
-	return vpd_build_extended_inquiry(PQ_CONNECTED | PDT_BLOCK, &p, buf, cap);
+	return vpd_build_extended_inquiry(peripheral(cmd), &p, buf, cap);
 }
 
 static size_t vpd_limits(const struct cmd *cmd, const struct lu_conf *c, uint8_t *buf, size_t cap)
@@ -88,7 +108,7 @@ static size_t vpd_limits(const struct cmd *cmd, const struct lu_conf *c, uint8_t
 		p.unmap_alignment = c->a.unmap_granularity_alignment;
 		p.unmap_alignment_valid = p.unmap_alignment != 0;
 	}
-	return vpd_build_block_limits(PQ_CONNECTED | PDT_BLOCK, &p, buf, cap);
+	return vpd_build_block_limits(peripheral(cmd), &p, buf, cap);
 }
 
 static size_t vpd_characteristics(
@@ -100,7 +120,7 @@ static size_t vpd_characteristics(
 		.vbuls = true,
 	};
 
-	return vpd_build_block_characteristics(PQ_CONNECTED | PDT_BLOCK, &p, buf, cap);
+	return vpd_build_block_characteristics(peripheral(cmd), &p, buf, cap);
 }
 
 static size_t vpd_provisioning(
@@ -114,18 +134,33 @@ static size_t vpd_provisioning(
 		.type = lu_conf_thin(c) ? PROVISIONING_THIN : PROVISIONING_FULL,
 	};
 
-	return vpd_build_provisioning(PQ_CONNECTED | PDT_BLOCK, &p, buf, cap);
+	return vpd_build_provisioning(peripheral(cmd), &p, buf, cap);
+}
+
+static size_t vpd_referrals(
+	const struct cmd *cmd, const struct lu_conf *c, uint8_t *buf, size_t cap)
+{
+	uint32_t size, multiplier;
+
+	alua_lba_segments(cmd->lu, &size, &multiplier);
+	return vpd_build_referrals(peripheral(cmd), size, multiplier, buf, cap);
+}
+
+static bool has_referrals(const struct lu_conf *c)
+{
+	return c->referrals;
 }
 
 static const struct vpd_row vpd_rows[] = {
-	{ VPD_SUPPORTED_PAGES, vpd_supported },
-	{ VPD_UNIT_SERIAL_NUMBER, vpd_serial },
-	{ VPD_DEVICE_IDENTIFICATION, vpd_device_id },
-	{ VPD_EXTENDED_INQUIRY_DATA, vpd_extended },
-	{ VPD_BLOCK_LIMITS, vpd_limits },
-	{ VPD_BLOCK_DEVICE_CHARACTERISTICS, vpd_characteristics },
-	{ VPD_LOGICAL_BLOCK_PROVISIONING, vpd_provisioning },
-	{ 0, NULL },
+	{ VPD_SUPPORTED_PAGES, vpd_supported, NULL },
+	{ VPD_UNIT_SERIAL_NUMBER, vpd_serial, NULL },
+	{ VPD_DEVICE_IDENTIFICATION, vpd_device_id, NULL },
+	{ VPD_EXTENDED_INQUIRY_DATA, vpd_extended, NULL },
+	{ VPD_BLOCK_LIMITS, vpd_limits, NULL },
+	{ VPD_BLOCK_DEVICE_CHARACTERISTICS, vpd_characteristics, NULL },
+	{ VPD_LOGICAL_BLOCK_PROVISIONING, vpd_provisioning, NULL },
+	{ VPD_REFERRALS, vpd_referrals, has_referrals },
+	{ 0, NULL, NULL },
 };
 
 static void inquiry_vpd(struct cmd *cmd, uint32_t alloc_len)
@@ -148,7 +183,7 @@ static void inquiry_vpd(struct cmd *cmd, uint32_t alloc_len)
 		return;
 	}
 	for (const struct vpd_row *r = vpd_rows; r->build; r++) {
-		if (r->page != page)
+		if (r->page != page || !has_page(r, cmd_conf(cmd)))
 			continue;
 		len = r->build(cmd, cmd_conf(cmd), buf, sizeof(buf));
 		cmd_reply(cmd, buf, (uint32_t)len, alloc_len);
@@ -182,8 +217,9 @@ void spc_inquiry(struct cmd *cmd)
 	if (cmd->lu) {
 		const struct lu_conf *c = cmd_conf(cmd);
 
-		p.peripheral = PQ_CONNECTED | PDT_BLOCK;
+		p.peripheral = peripheral(cmd);
 		p.rmb = c->a.removable;
+		p.tpgs = (enum tpgs)c->tpgs;
 		p.vendor = c->a.vendor_id;
 		p.product = c->product;
 		p.revision = c->a.revision;

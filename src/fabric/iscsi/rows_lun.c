@@ -2,8 +2,10 @@
 /* rows_lun.c: lun/lun_N: the LUNs of a portal group and the storage objects behind them. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "engine/alua.h"
 #include "engine/lu.h"
 #include "engine/storage.h"
 #include "fabric/iscsi/rows_priv.h"
@@ -13,27 +15,7 @@ static const struct tpg *tpg_of(const struct port_lun *pl)
 	return pl->port->fabric_data;
 }
 
-/* ---- the target port group of the LU at this port -------------------------------------------- */
-
-/*
- * Every LU is in one group, which has always the same state; a LUN without a storage object is in
- * none (ENODEV, as in LIO).
- */
-static const char default_group[] = "default_tg_pt_gp";
-
-static int get_group(const struct attr *a, void *obj, struct strbuf *out)
-{
-	if (!((struct port_lun *)obj)->lu)
-		return -ENODEV;
-	strbuf_printf(out,
-		"TG Port Alias: %s\nTG Port Group ID: 0\n"
-		"TG Port Primary Access State: Active/Optimized\n"
-		"TG Port Primary Access Status: None\n"
-		"TG Port Secondary Access State: None\n"
-		"TG Port Secondary Access Status: None",
-		default_group);
-	return 0;
-}
+/* ---- asymmetric access ----------------------------------------------------------------------- */
 
 static int no_storage(const struct attr *a, const struct port_lun *pl, struct errmsg *err)
 {
@@ -43,11 +25,35 @@ static int no_storage(const struct attr *a, const struct port_lun *pl, struct er
 		err, -ENODEV, "%s: LUN %u is not linked to a storage object", a->name, pl->lun);
 }
 
+/* A LUN without a storage object is in no group: ENODEV, as in LIO. */
+static int get_group(const struct attr *a, void *obj, struct strbuf *out)
+{
+	const struct port_lun *pl = obj;
+	const struct alua_group *g = atomic_load(&pl->alua_group);
+
+	if (!g)
+		return -ENODEV;
+	pthread_mutex_lock(&pl->lu->lock);
+	strbuf_printf(out,
+		"TG Port Alias: %s\nTG Port Group ID: %u\n"
+		"TG Port Primary Access State: %s\n"
+		"TG Port Primary Access Status: %s\n"
+		"TG Port Secondary Access State: %s\n"
+		"TG Port Secondary Access Status: %s",
+		g->name, g->id, alua_state_text(g->state), alua_status_text(g->status),
+		pl->alua_offline ? "Offline" : "None", alua_status_text(pl->alua_status));
+	pthread_mutex_unlock(&pl->lu->lock);
+	return 0;
+}
+
 /* A name, or the text that is shown. */
 static int set_group(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
 	static const char alias[] = "TG Port Alias:";
+	struct port_lun *pl = obj;
 	int r = no_storage(a, obj, err);
+	struct alua_group *g;
+	char name[257];
 	size_t n;
 
 	if (r)
@@ -56,29 +62,83 @@ static int set_group(const struct attr *a, void *obj, const char *value, struct 
 		return errmsg_set(err, -EINVAL, "%s: names have at most 256 bytes", a->name);
 	if (!strncmp(value, alias, strlen(alias)))
 		value += strlen(alias);
-	value += strspn(value, " \t");
-	n = strcspn(value, " \t\n");
-	if ((n == 4 && !memcmp(value, "NULL", 4)) ||
-		(n == strlen(default_group) && !memcmp(value, default_group, n)))
-		return 0;
-	return errmsg_set(err, -ENODEV, "%s: there is no group \"%.64s\": only %s", a->name, value,
-		default_group);
+	value += strspn(value, " \t\n");
+	n = strcspn(value, "\n");
+	while (n && strchr(" \t", value[n - 1]))
+		n--;
+	snprintf(name, sizeof(name), "%.*s", (int)n, value);
+	g = strcmp(name, "NULL") ? alua_group_find(pl->lu, name) : alua_group_default(pl->lu);
+	if (!g)
+		return errmsg_set(err, -ENODEV,
+			"%s: %s has no group \"%.64s\": make it in its alua/ first", a->name,
+			pl->lu->name, name);
+	return alua_move(pl, g, err);
 }
 
-static int get_zero(const struct attr *a, void *obj, struct strbuf *out)
+static int get_offline(const struct attr *a, void *obj, struct strbuf *out)
 {
-	if (!((struct port_lun *)obj)->lu)
+	const struct port_lun *pl = obj;
+
+	if (!pl->lu)
 		return -ENODEV;
-	strbuf_putc(out, '0');
+	strbuf_putc(out, pl->alua_offline ? '1' : '0');
 	return 0;
 }
 
-static int set_zero(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+static int set_offline(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
 	int r = no_storage(a, obj, err);
 	uint64_t v;
 
-	return r ? r : attr_parse_u64(a, value, 0, 0, &v, err);
+	if (!r)
+		r = attr_parse_u64(a, value, 0, 1, &v, err);
+	return r ? r : alua_set_offline(obj, v, err);
+}
+
+static int get_status(const struct attr *a, void *obj, struct strbuf *out)
+{
+	const struct port_lun *pl = obj;
+
+	if (!pl->lu)
+		return -ENODEV;
+	strbuf_printf(out, "%u", pl->alua_status);
+	return 0;
+}
+
+static int set_status(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct port_lun *pl = obj;
+	int r = no_storage(a, pl, err);
+	uint64_t v;
+
+	if (!r)
+		r = attr_parse_u64(a, value, 0, TPG_STATUS_IMPLICIT, &v, err);
+	if (r)
+		return r;
+	pthread_mutex_lock(&pl->lu->lock);
+	pl->alua_status = (uint8_t)v;
+	pthread_mutex_unlock(&pl->lu->lock);
+	return 0;
+}
+
+static int get_write_md(const struct attr *a, void *obj, struct strbuf *out)
+{
+	const struct port_lun *pl = obj;
+
+	if (!pl->lu)
+		return -ENODEV;
+	strbuf_putc(out, pl->alua_write_metadata ? '1' : '0');
+	return 0;
+}
+
+static int set_write_md(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	int r = no_storage(a, obj, err);
+	uint64_t v;
+
+	if (!r)
+		r = attr_parse_u64(a, value, 0, 1, &v, err);
+	return r ? r : alua_set_offline_metadata(obj, v, err);
 }
 
 static const struct attr lun_attrs[] = {
@@ -86,22 +146,25 @@ static const struct attr lun_attrs[] = {
 		.get = get_group,
 		.set = set_group,
 		.flags = ATTR_UNSAVED,
-		.doc = "Target port group of the LUN: there is one, default_tg_pt_gp." },
+		.doc = "Target port group of the LUN: a name in alua/ of its storage object, NULL: "
+		       "default_tg_pt_gp. Reads as its state in words." },
 	{ .name = "alua_tg_pt_offline",
-		.get = get_zero,
-		.set = set_zero,
-		.flags = ATTR_UNSAVED,
-		.doc = "Always 0: the port has no secondary state." },
+		.get = get_offline,
+		.set = set_offline,
+		.doc = "1: the secondary state offline: commands by this LUN are refused as if the "
+		       "port were not there." },
 	{ .name = "alua_tg_pt_status",
-		.get = get_zero,
-		.set = set_zero,
+		.get = get_status,
+		.set = set_status,
 		.flags = ATTR_UNSAVED,
-		.doc = "Always 0: the secondary state was never altered." },
+		.doc = "What brought the secondary state about: 0 nothing, 1 an initiator, 2 the "
+		       "target." },
 	{ .name = "alua_tg_pt_write_md",
-		.get = get_zero,
-		.set = set_zero,
-		.flags = ATTR_UNSAVED,
-		.doc = "Always 0: there is no state that could be kept." },
+		.get = get_write_md,
+		.set = set_write_md,
+		.doc = "The secondary state is kept in alua/iSCSI/<target>+<tag>/lun_<n> below "
+		       "dbroot; when this is set on a portal group without sessions, as while a "
+		       "configuration is loaded, what is kept there is taken over." },
 	ATTR_END,
 };
 

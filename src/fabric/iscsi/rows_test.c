@@ -347,6 +347,171 @@ static void acl_attributes(void **state)
 	is(TPG "/acls/" INI "/fabric_statistics/iscsi_sess_stats/inst", "1");
 }
 
+static const char *const group_shown[][2] = {
+	{ "alua_access_state", "0" },
+	{ "alua_access_status", "None" },
+	{ "alua_access_type", "Implicit and Explicit" },
+	{ "alua_support_active_nonoptimized", "1" },
+	{ "alua_support_active_optimized", "1" },
+	{ "alua_support_lba_dependent", "0" },
+	{ "alua_support_offline", "1" },
+	{ "alua_support_standby", "1" },
+	{ "alua_support_transitioning", "1" },
+	{ "alua_support_unavailable", "1" },
+	{ "alua_write_metadata", "0" },
+	{ "implicit_trans_secs", "0" },
+	{ "members", "" },
+	{ "nonop_delay_msecs", "100" },
+	{ "preferred", "0" },
+	{ "tg_pt_gp_id", "0" },
+	{ "trans_delay_msecs", "0" },
+};
+static const struct {
+	const char *name, *value;
+	int ret;
+} group_writes[] = {
+	{ "tg_pt_gp_id", "65536", -EINVAL },
+	{ "alua_access_state", "1", -EINVAL }, /* before it has an id */
+	{ "alua_access_status", "1", -EINVAL },
+	{ "alua_support_standby", "1", -EINVAL },
+	{ "tg_pt_gp_id", "0", 0 }, /* one that is free */
+	{ "tg_pt_gp_id", "7", -EINVAL }, /* once only */
+	{ "alua_access_state", "5", -EINVAL },
+	{ "alua_access_state", "4", -EINVAL }, /* not supported */
+	{ "alua_access_state", "16", -EINVAL },
+	{ "alua_access_state", "2", 0 },
+	{ "alua_access_status", "3", -EINVAL },
+	{ "alua_access_status", "1", 0 },
+	{ "alua_access_type", "4", -EINVAL },
+	{ "alua_access_type", "2", 0 },
+	{ "alua_access_state", "0", -EINVAL }, /* explicit alone */
+	{ "alua_access_type", "3", 0 },
+	{ "alua_support_lba_dependent", "1", 0 },
+	{ "alua_access_state", "4", -EINVAL }, /* not where initiators change it */
+	{ "alua_access_type", "1", 0 },
+	{ "alua_access_state", "4", 0 },
+	{ "alua_support_standby", "2", -EINVAL },
+	{ "alua_support_standby", "0", 0 },
+	{ "alua_access_state", "2", -EINVAL },
+	{ "alua_access_state", "14", 0 },
+	{ "alua_access_state", "15", 0 },
+	{ "alua_access_state", "1", 0 },
+	{ "nonop_delay_msecs", "10001", -EINVAL },
+	{ "nonop_delay_msecs", "10000", 0 },
+	{ "trans_delay_msecs", "30001", -EINVAL },
+	{ "trans_delay_msecs", "30000", 0 },
+	{ "implicit_trans_secs", "256", -EINVAL },
+	{ "implicit_trans_secs", "255", 0 },
+	{ "preferred", "2", -EINVAL },
+	{ "preferred", "1", 0 },
+	{ "alua_write_metadata", "1", -ENODEV }, /* there is no dbroot */
+	{ "members", "x", -EACCES },
+};
+
+/* Target port groups of a disk, and how LUNs come into them (reference: LIO's configfs). */
+static void alua_groups(void **state)
+{
+	char path[256];
+
+	for (size_t i = 0; i < sizeof(group_shown) / sizeof(group_shown[0]); i++) {
+		snprintf(path, sizeof(path), DISK "/alua/default_tg_pt_gp/%s", group_shown[i][0]);
+		is(path, group_shown[i][1]);
+	}
+	assert_int_equal(try_rmdir(DISK "/alua/default_tg_pt_gp"), -EPERM);
+	MKDIR(DISK "/alua/g1");
+	is(DISK "/alua/g1/tg_pt_gp_id", "");
+	for (size_t i = 0; i < sizeof(group_writes) / sizeof(group_writes[0]); i++) {
+		snprintf(path, sizeof(path), DISK "/alua/g1/%s", group_writes[i].name);
+		if (try_set(path, group_writes[i].value) != group_writes[i].ret)
+			fail_msg(
+				"row %zu: %s = %s", i, group_writes[i].name, group_writes[i].value);
+	}
+	is(DISK "/alua/g1/tg_pt_gp_id", "1");
+	is(DISK "/alua/g1/alua_access_state", "1");
+	is(DISK "/alua/g1/alua_access_status", "Altered by Implicit ALUA");
+	is(DISK "/alua/g1/alua_access_type", "Implicit");
+	MKDIR(DISK "/alua/g2");
+	assert_int_equal(try_set(DISK "/alua/g2/tg_pt_gp_id", "1"), -EINVAL);
+	MKDIR(TPG "/lun/lun_3");
+	LINK(TPG "/lun/lun_3/a", DISK);
+	is(DISK "/alua/default_tg_pt_gp/members", "iSCSI/" IQN "/tpgt_1/lun_3");
+	assert_int_equal(try_set(TPG "/lun/lun_3/alua_tg_pt_gp", "g2"), -ENODEV);
+	SET(TPG "/lun/lun_3/alua_tg_pt_gp", " g1 \n");
+	is(DISK "/alua/g1/members", "iSCSI/" IQN "/tpgt_1/lun_3");
+	is(DISK "/alua/default_tg_pt_gp/members", "");
+	is(TPG "/lun/lun_3/alua_tg_pt_gp",
+		"TG Port Alias: g1\nTG Port Group ID: 1\n"
+		"TG Port Primary Access State: Active/NonOptimized\n"
+		"TG Port Primary Access Status: Altered by Implicit ALUA\n"
+		"TG Port Secondary Access State: None\n"
+		"TG Port Secondary Access Status: None");
+	SET(TPG "/lun/lun_3/alua_tg_pt_offline", "1");
+	is(TPG "/lun/lun_3/alua_tg_pt_status", "2");
+	is(TPG "/lun/lun_3/alua_tg_pt_gp",
+		"TG Port Alias: g1\nTG Port Group ID: 1\n"
+		"TG Port Primary Access State: Active/NonOptimized\n"
+		"TG Port Primary Access Status: Altered by Implicit ALUA\n"
+		"TG Port Secondary Access State: Offline\n"
+		"TG Port Secondary Access Status: Altered by Implicit ALUA");
+	SET(TPG "/lun/lun_3/alua_tg_pt_status", "1");
+	assert_int_equal(try_set(TPG "/lun/lun_3/alua_tg_pt_status", "3"), -EINVAL);
+	assert_int_equal(try_set(TPG "/lun/lun_3/alua_tg_pt_offline", "2"), -EINVAL);
+	assert_int_equal(try_set(TPG "/lun/lun_3/alua_tg_pt_write_md", "1"), -ENODEV);
+	SET(TPG "/lun/lun_3/alua_tg_pt_offline", "0");
+	/* Its members go home. */
+	RMDIR(DISK "/alua/g1");
+	is(DISK "/alua/default_tg_pt_gp/members", "iSCSI/" IQN "/tpgt_1/lun_3");
+	UNLINK(TPG "/lun/lun_3/a");
+	is(DISK "/alua/default_tg_pt_gp/members", "");
+	RMDIR(TPG "/lun/lun_3");
+	RMDIR(DISK "/alua/g2");
+}
+
+static void lu_groups(void **state)
+{
+	is("/core/alua/lu_gps/default_lu_gp/lu_gp_id", "0");
+	is("/core/alua/lu_gps/default_lu_gp/members", "rd_mcp_0/r0");
+	is(DISK "/alua_lu_gp", "LU Group Alias: default_lu_gp\nLU Group ID: 0");
+	assert_int_equal(try_rmdir("/core/alua/lu_gps/default_lu_gp"), -EPERM);
+	MKDIR("/core/alua/lu_gps/pair");
+	is("/core/alua/lu_gps/pair/lu_gp_id", "");
+	assert_int_equal(try_set(DISK "/alua_lu_gp", "pair"), -ENODEV);
+	assert_int_equal(try_set("/core/alua/lu_gps/pair/lu_gp_id", "65536"), -EINVAL);
+	SET("/core/alua/lu_gps/pair/lu_gp_id", "9");
+	assert_int_equal(try_set("/core/alua/lu_gps/pair/lu_gp_id", "8"), -EINVAL);
+	MKDIR("/core/alua/lu_gps/other");
+	assert_int_equal(try_set("/core/alua/lu_gps/other/lu_gp_id", "9"), -EINVAL);
+	SET("/core/alua/lu_gps/other/lu_gp_id", "0");
+	is("/core/alua/lu_gps/other/lu_gp_id", "1");
+	assert_int_equal(try_set(DISK "/alua_lu_gp", "nobody"), -ENODEV);
+	SET(DISK "/alua_lu_gp", "pair\n");
+	is("/core/alua/lu_gps/pair/members", "rd_mcp_0/r0");
+	is("/core/alua/lu_gps/default_lu_gp/members", "");
+	is(DISK "/alua_lu_gp", "LU Group Alias: pair\nLU Group ID: 9");
+	SET(DISK "/alua_lu_gp", "NULL");
+	SET(DISK "/alua_lu_gp", "LU Group Alias: pair\nLU Group ID: 9");
+	RMDIR("/core/alua/lu_gps/pair");
+	is(DISK "/alua_lu_gp", "LU Group Alias: default_lu_gp\nLU Group ID: 0");
+	RMDIR("/core/alua/lu_gps/other");
+}
+
+static void lba_map(void **state)
+{
+	static const char *const bad[] = { "64", "64 2", "x 2\n0 63 0:O", "64 2\n0 63",
+		"64 2\n63 0 0:O", "64 2\n0 63 0:X", "64 2\n0 63 70000:O", "64 2\n0 63 0:OO",
+		"64 2\n0 63 0:O 1:U\n64 127 0:U", "64 2 1\n0 63 0:O" };
+
+	is(DISK "/lba_map", "");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (try_set(DISK "/lba_map", bad[i]) != -EINVAL)
+			fail_msg("%s", bad[i]);
+	is(DISK "/lba_map", "");
+	SET(DISK "/lba_map", "64 2\n0 2047 0:O 1:U\n64 2047 0:A 1:S\n");
+	is(DISK "/lba_map", "64 2\n0 2047 0:O 1:U\n64 2047 0:A 1:S");
+	SET(DISK "/lba_map", "");
+	is(DISK "/lba_map", "");
+}
+
 static void lun_files(void **state)
 {
 	MKDIR(TPG "/lun/lun_0");
@@ -364,8 +529,6 @@ static void lun_files(void **state)
 	SET(TPG "/lun/lun_0/alua_tg_pt_gp", "NULL");
 	assert_int_equal(try_set(TPG "/lun/lun_0/alua_tg_pt_gp", "g1"), -ENODEV);
 	assert_int_equal(try_set(TPG "/lun/lun_0/alua_tg_pt_gp", ""), -ENODEV);
-	SET(TPG "/lun/lun_0/alua_tg_pt_offline", "0");
-	assert_int_equal(try_set(TPG "/lun/lun_0/alua_tg_pt_offline", "1"), -EINVAL);
 	is(TPG "/lun/lun_0/statistics/scsi_port/role", "Device1");
 	is(TPG "/lun/lun_0/statistics/scsi_tgt_port/name", "iSCSIPort#1");
 	is(TPG "/lun/lun_0/statistics/scsi_tgt_port/port_index", IQN "+t+1");
@@ -451,6 +614,9 @@ int main(void)
 		CASE(params),
 		CASE(acl_attributes),
 		CASE(lun_files),
+		CASE(alua_groups),
+		CASE(lu_groups),
+		CASE(lba_map),
 		CASE(cpus),
 		CASE(portals),
 		SIM(names),
