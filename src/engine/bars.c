@@ -7,13 +7,6 @@
 #include "engine/optable.h"
 #include "engine/pr/pr.h"
 
-bool bars_pr_conflict(uint32_t bars, uint32_t rules)
-{
-	if (!(bars & BAR_PR) || rules & (RULE_PR_OK | RULE_PR_SELF))
-		return false;
-	return bars & BAR_PR_READ || !(rules & RULE_PR_READ);
-}
-
 bool bars_pass_pr(struct cmd *cmd, uint32_t bars, uint32_t rules)
 {
 	if (!bars_pr_conflict(bars, rules))

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/optable.h"
+
 struct cmd;
 struct itl;
 struct lu;
@@ -23,6 +25,7 @@ enum {
 	BAR_PR_READ = 1 << 1, /* … and also what has RULE_PR_READ (exclusive access); never alone */
 	/* Of one that was lost, with both: DATA PROTECT instead of a conflict (SPC-5 5.14.5.4). */
 	BAR_PR_LOST = 1 << 2,
+	BAR_PR_ALL = BAR_PR | BAR_PR_READ | BAR_PR_LOST,
 	/* ASYMMETRIC ACCESS STATE of its target port group, as SPC-4 table 248 codes it. */
 	BAR_ALUA_SHIFT = 8,
 	BAR_ALUA_MASK = 0xf << BAR_ALUA_SHIFT,
@@ -30,7 +33,12 @@ enum {
 };
 
 /* Whether a command with these RULE_* conflicts for a nexus with these bars. */
-bool bars_pr_conflict(uint32_t bars, uint32_t rules);
+static inline bool bars_pr_conflict(uint32_t bars, uint32_t rules)
+{
+	if (!(bars & BAR_PR) || rules & (RULE_PR_OK | RULE_PR_SELF))
+		return false;
+	return bars & BAR_PR_READ || !(rules & RULE_PR_READ);
+}
 
 /*
  * Judge a command whose nexus is barred from something. False: it has been ended. On its loop.

@@ -87,7 +87,12 @@ static bool check_bars(struct cmd *cmd, const struct lu_conf *conf)
 {
 	uint32_t bars = atomic_load_explicit(&cmd->itl->bars, memory_order_acquire);
 
-	return !bars || bars_pass(cmd, bars);
+	if (!bars)
+		return true;
+	/* Reads under a write exclusive type are to be cheap, too. */
+	if (!(bars & ~(uint32_t)BAR_PR_ALL) && !bars_pr_conflict(bars, cmd->row->rules))
+		return true;
+	return bars_pass(cmd, bars);
 }
 
 /* SPC-2 5.5.1 */

@@ -4,7 +4,7 @@
  * reach the disk any more: writes that the disk has, data that come late, writes of lost sessions,
  * disks that do not answer; and what becomes of it when it is aborted itself in the middle.
  */
-#include "engine/pr/testkit.h"
+#include "engine/pr/three_testkit.h"
 
 /* ---- what is excluded never lands ----------------------------------------------------------- */
 

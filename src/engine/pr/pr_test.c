@@ -3,7 +3,7 @@
  * pr_test.c: persistent reservations over real commands (SPC-4 5.12): what each service action does
  * to whom, what is told of it, and what is kept and what is not over losses and resets.
  */
-#include "engine/pr/testkit.h"
+#include "engine/pr/three_testkit.h"
 
 #include <errno.h>
 
