@@ -486,6 +486,7 @@ static void test_lost(void **state)
 	want.aptpl = false; /* its own bit is the last one */
 	after = world_of(o.next);
 	assert_true(world_equal(&after, &want));
+	assert_false(o.next->r[0]->all_tg_pt);
 	pr_outcome_done(&o);
 	rq.list.aptpl = true;
 	rq.can_persist = false;
