@@ -34,6 +34,7 @@ struct engine *engine_new(struct loops *loops)
 	pthread_mutex_init(&eng->lock, NULL);
 	list_init(&eng->lus);
 	hash_init(&eng->lu_names);
+	hash_init(&eng->kept);
 	list_init(&eng->ports);
 	eng->loops = loops;
 	log_limit_init(&eng->kept_limit, 10, 60 * NS_PER_S);
@@ -54,6 +55,7 @@ struct engine *engine_free(struct engine *eng)
 			free(container_of(n, struct cmd, link));
 	}
 	hash_done(&eng->lu_names);
+	hash_done(&eng->kept);
 	idpool_done(&eng->rtpis);
 	pthread_mutex_destroy(&eng->lock);
 	alua_engine_done(eng);
@@ -153,6 +155,24 @@ int engine_set_dbroot(struct engine *eng, const char *path, struct errmsg *err)
 const char *engine_dbroot(const struct engine *eng)
 {
 	return eng->dbroot;
+}
+
+struct lu *engine_claim_serial(struct engine *eng, struct lu *lu)
+{
+	struct hash_str_node *n = hash_str_find(&eng->kept, lu->keep.serial);
+
+	if (n)
+		return container_of(n, struct lu, keep.node);
+	hash_str_insert(&eng->kept, &lu->keep.node, lu->keep.serial);
+	lu->keep.offered = true;
+	return NULL;
+}
+
+void engine_release_serial(struct engine *eng, struct lu *lu)
+{
+	assert(lu->keep.offered);
+	hash_str_remove(&eng->kept, &lu->keep.node);
+	lu->keep.offered = false;
 }
 
 struct log_limit *engine_kept_limit(struct engine *eng)

@@ -32,6 +32,12 @@ struct loops *engine_loops(const struct engine *eng);
 int engine_set_dbroot(struct engine *eng, const char *path, struct errmsg *err);
 /* NULL: nothing is kept. Any thread. */
 const char *engine_dbroot(const struct engine *eng);
+/*
+ * The state of lu is kept by lu->keep.serial from now on, which no other LU may have. Returns NULL,
+ * or the LU that has it already. Control thread.
+ */
+struct lu *engine_claim_serial(struct engine *eng, struct lu *lu);
+void engine_release_serial(struct engine *eng, struct lu *lu);
 /* For what is logged when something cannot be kept that initiators ask for. Any thread. */
 struct log_limit *engine_kept_limit(struct engine *eng);
 struct lu *engine_find_lu(struct engine *eng, const char *name); /* control thread */

@@ -33,6 +33,7 @@ struct engine {
 	unsigned nlu_groups;
 	struct idpool rtpis; /* relative target port identifiers of ports */
 	char *dbroot; /* NULL: nothing is kept */
+	struct hash kept; /* LUs by the serial number that their state is kept by */
 	struct log_limit kept_limit; /* for what initiators ask to be kept and cannot be */
 };
 

@@ -13,6 +13,7 @@
 #include "block/backstore.h"
 #include "engine/alua.h"
 #include "engine/engine_priv.h"
+#include "engine/pr/keep.h"
 #include "engine/pr/pr.h"
 
 #define CLOSE_DISK_NS 5000000000ull /* then a disk with requests under way is left to itself */
@@ -249,6 +250,7 @@ int lu_free(struct lu *lu, struct errmsg *err)
 	list_del(&lu->link);
 	hash_str_remove(&eng->lu_names, &lu->name_node);
 	engine_unlock(eng);
+	pr_keep_done(lu);
 	stuck = lu->bs && backstore_close(lu->bs, CLOSE_DISK_NS);
 	for (unsigned i = 0; i < loops_count(eng->loops); i++)
 		loops_call(eng->loops, loops_get(eng->loops, i), look_for_leftovers, &left);

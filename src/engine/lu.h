@@ -27,6 +27,14 @@ struct lu_alua;
 struct lu_pr;
 struct nexus;
 
+/* What is kept of an LU's persistent reservations (pr/keep.h). Control thread. */
+struct lu_keep {
+	struct hash_str_node node; /* in the engine while offered */
+	char serial[255]; /* its serial number, by which it is kept */
+	bool known; /* what was kept is in force */
+	bool offered; /* its state can be kept; does not change while the LU is shown */
+};
+
 /* Why an LU answers NOT READY. */
 enum lu_readiness {
 	LU_READY,
@@ -150,6 +158,7 @@ struct lu {
 
 	/* The rest is the control thread's, or under the locks named. */
 	struct lu_attribs attribs; /* as set; conf has the copy that is in force */
+	struct lu_keep keep;
 	unsigned exports; /* LUNs that show this LU; attributes are frozen while > 0 */
 	pthread_mutex_t lock; /* itls, steps, port_luns, gates, ranges */
 	struct list itls;

@@ -11,6 +11,7 @@
 #include "engine/abort.h"
 #include "engine/alua.h"
 #include "engine/engine_priv.h"
+#include "engine/pr/keep.h"
 
 int port_new(struct engine *eng, const struct fabric_ops *ops, const char *device, const char *name,
 	uint16_t tpgt, const struct port_hooks *hooks, void *fabric_data, struct port **ret)
@@ -298,9 +299,14 @@ static void show(struct port_lun *pl, struct lu *lu, struct alua_group *group)
 
 int port_lun_link(struct port_lun *pl, struct lu *lu, const char *link_name, struct errmsg *err)
 {
+	int rc;
+
 	if (pl->lu)
 		return errmsg_set(err, -EEXIST, "LUN %u of %s already shows %s", pl->lun,
 			pl->port->name, pl->lu->name);
+	rc = pr_keep_load(lu, err);
+	if (rc)
+		return rc;
 	engine_lock(pl->port->eng);
 	snprintf(pl->link_name, sizeof(pl->link_name), "%s", link_name);
 	show(pl, lu, NULL);

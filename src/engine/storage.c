@@ -190,6 +190,7 @@ static const struct node_type action_type = {
 static const struct node_default storage_defaults[] = {
 	{ "action", &action_type, NULL },
 	{ "attrib", &storage_attrib_type, NULL },
+	{ "pr", &storage_pr_type, NULL },
 	{ "wwn", &storage_wwn_type, NULL },
 	{ "alua", &storage_alua_type, NULL },
 	{ "statistics", &storage_stats_type, NULL },

@@ -255,7 +255,9 @@ static const struct attr attrib_rows[] = {
 	SWITCH(emulate_fua_write, "Force unit access of writes."),
 	EXPORTED_SWITCH(
 		emulate_model_alias, "PRODUCT IDENTIFICATION is the name of the storage object."),
-	SWITCH(emulate_pr, "Persistent reservations, RESERVE and RELEASE."),
+	SWITCH(emulate_pr,
+		"Persistent reservations, RESERVE and RELEASE; 0: they are unknown commands, and "
+		"nothing that was reserved is heeded."),
 	FIXED("emulate_rest_reord", 0, set_fixed, "Kept for LIO's files: always 0."),
 	SWITCH(emulate_rsoc, "REPORT SUPPORTED OPERATION CODES."),
 	EXPORTED_SWITCH(emulate_tas, "Aborted commands end with TASK ABORTED for other nexuses."),
@@ -286,10 +288,11 @@ static const struct attr attrib_rows[] = {
 		.set = set_switch,
 		.may_set = nobody_registered,
 		F(enforce_pr_isids),
-		.doc = "Persistent reservations are of initiator ports (ISID), not of "
-		       "initiators." },
-	EXPORTED_SWITCH(
-		force_pr_aptpl, "Registrations are kept over a loss of power, asked for or not."),
+		.doc = "Registrations are of initiator ports, name and ISID; 0: of initiators, by "
+		       "whatever port they come." },
+	EXPORTED_SWITCH(force_pr_aptpl,
+		"Every registration outlives a restart, whether its initiator asks for it (APTPL) "
+		"or not."),
 	{ .name = "hw_block_size",
 		.get = get_hw_block_size,
 		.doc = "Smallest access of the disk in bytes." },

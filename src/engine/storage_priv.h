@@ -55,8 +55,9 @@ const struct storage_kind *storage_kind_find(const char *hba, size_t len);
 int storage_control_set(const struct attr *a, void *obj, const char *value, struct errmsg *err);
 int storage_open(struct storage *s, struct errmsg *err);
 
-/* attrib/, wwn/, statistics/ (storage_attrib.c, storage_wwn.c, storage_stats.c). */
-extern const struct node_type storage_attrib_type, storage_wwn_type, storage_stats_type;
+/* attrib/, pr/, wwn/ and statistics/ (storage_attrib.c, storage_pr.c, storage_wwn.c). */
+extern const struct node_type storage_attrib_type, storage_pr_type, storage_wwn_type,
+	storage_stats_type;
 /* alua/, core/alua and the attributes alua_lu_gp and lba_map (storage_alua.c). */
 extern const struct node_type storage_alua_type, storage_core_alua_type;
 attr_get_fn storage_get_lu_gp, storage_get_lba_map;

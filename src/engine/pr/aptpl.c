@@ -437,7 +437,7 @@ static int load_missing(struct load *l, struct pr_state **ret)
 	}
 	log_obj(LOG_LEVEL_ERROR, "pr", l->st.serial,
 		"%s is gone: its %" PRIu32 " registrations are restored from generation %" PRIu64
-		"; \"ulio reservations clear\" removes registrations that are not wanted",
+		"; \"ulio reservation clear\" removes registrations that are not wanted",
 		l->st.file, s->n, below);
 	put_back(l, s);
 	*ret = s;
@@ -472,7 +472,7 @@ static int load_damaged(struct load *l, struct pr_state **ret)
 	s->lost = true;
 	log_obj(LOG_LEVEL_ERROR, "pr", l->st.serial,
 		"its persistent reservations are lost: initiators are kept off its data until "
-		"\"ulio reservations clear\" says that this is over, or an initiator does by "
+		"\"ulio reservation clear\" says that this is over, or an initiator does by "
 		"REPLACE LOST RESERVATION");
 	*ret = s;
 	return 0;

@@ -16,6 +16,7 @@
 #include "engine/lu.h"
 #include "engine/nexus.h"
 #include "engine/optable.h"
+#include "engine/pr/keep.h"
 #include "engine/port.h"
 #include "engine/pr_ports.h"
 #include "engine/reserve6.h"
@@ -30,6 +31,11 @@ struct lu_pr {
 	 * what this change found free.
 	 */
 	bool changing;
+	/*
+	 * A commit has failed: what is on stable storage may be the state that it was to become.
+	 * Of the step at work.
+	 */
+	bool uncertain;
 };
 
 /* A change under way. */
@@ -115,7 +121,7 @@ struct pr_nexus pr_nexus_of(const struct lu *lu, const struct nexus *nexus)
 
 bool pr_can_persist(const struct lu *lu)
 {
-	return false;
+	return pr_keep_offered(lu);
 }
 
 static_assert(
@@ -203,14 +209,25 @@ static bool decide(struct lu_step *s)
 	if (p->error || p->outcome.verdict != PR_DONE)
 		return false;
 	/* Nothing new: GOOD is said all the same only when what is excluded has ended. */
-	s->no_commit = !p->outcome.next;
+	s->no_commit = !s->lu->pr->uncertain;
 	if (!p->outcome.next)
 		return true;
 	qsort(p->outcome.notes, p->outcome.nnotes, sizeof(p->outcome.notes[0]), by_who);
 	set_aborts(p, s);
 	/* What was never to be kept needs not be forgotten. */
-	s->no_commit = !now->aptpl && !p->outcome.next->aptpl && !now->lost;
+	if (now->aptpl || p->outcome.next->aptpl || now->lost)
+		s->no_commit = false;
 	return true;
+}
+
+/* Only steps replace the state, and this one is at work. */
+static int commit(struct lu_step *s)
+{
+	const struct pr_step *p = step_of(s);
+	int error = pr_keep_commit(s->lu, p->outcome.next ? p->outcome.next : pr_now(s->lu));
+
+	s->lu->pr->uncertain = error != 0;
+	return error;
 }
 
 /* ---- publish, drain -------------------------------------------------------------------------- */
@@ -343,6 +360,7 @@ static void release(struct lu_step *s)
 
 static const struct lu_step_ops ops = {
 	.decide = decide,
+	.commit = commit,
 	.publish = publish,
 	.excludes = excludes,
 	.done = done,
