@@ -633,6 +633,16 @@ static int touch_commit(struct lu_step *s)
 	return alua_md_write(s->lu->eng, &t->md);
 }
 
+/* SPC-4 6.6.1: the designator of the group is another one for who comes by this LUN. */
+static void page_has_changed(struct lu *lu, const struct port_lun *pl)
+{
+	struct itl *itl;
+
+	list_for_each (itl, &lu->itls, struct itl, lu_link)
+		if (itl->pl == pl)
+			ua_add(itl, SENSE_INQUIRY_DATA_HAS_CHANGED);
+}
+
 static void touch_publish(struct lu_step *s)
 {
 	struct touch *t = container_of(s, struct touch, s);
@@ -643,6 +653,7 @@ static void touch_publish(struct lu_step *s)
 		list_del(&pl->alua_link);
 		list_push_back(&t->to->members, &pl->alua_link);
 		atomic_store(&pl->alua_group, t->to);
+		page_has_changed(s->lu, pl);
 	} else {
 		pl->alua_offline = t->offline;
 		pl->alua_status = TPG_STATUS_IMPLICIT;

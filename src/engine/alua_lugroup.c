@@ -104,6 +104,7 @@ int alua_lu_group_set_id(struct alua_lu_group *g, uint16_t id, struct errmsg *er
 {
 	uint8_t *used = calloc(1, UINT16_MAX + 1);
 	struct alua_lu_group *other;
+	struct lu_alua *alua;
 	uint32_t want = id;
 	int r = 0;
 
@@ -127,6 +128,8 @@ int alua_lu_group_set_id(struct alua_lu_group *g, uint16_t id, struct errmsg *er
 	g->id = (uint16_t)want;
 	g->has_id = true;
 	pthread_mutex_unlock(&g->queue.lock);
+	list_for_each (alua, &g->members, struct lu_alua, lu_group_link)
+		ua_add_all(alua->lu, SENSE_INQUIRY_DATA_HAS_CHANGED, NULL);
 	return 0;
 }
 
@@ -157,8 +160,11 @@ int alua_lu_group_join(struct lu *lu, struct alua_lu_group *g, struct errmsg *er
 	bool done = true;
 
 	pthread_mutex_lock(&lu->lock);
-	if (lu->alua->lu_group != g)
+	if (lu->alua->lu_group != g) {
 		done = switch_to(lu->alua, g);
+		if (done)
+			alua_attention(lu, SENSE_INQUIRY_DATA_HAS_CHANGED, NULL);
+	}
 	pthread_mutex_unlock(&lu->lock);
 	return done ? 0
 		    : errmsg_set(err, -EBUSY, "the access state of %s is being changed: try again",
