@@ -23,7 +23,11 @@ enum {
 	 */
 	BAR_PR = 1 << 0,
 	BAR_PR_READ = 1 << 1, /* … and also what has RULE_PR_READ (exclusive access); never alone */
-	/* Of one that was lost, with both: DATA PROTECT instead of a conflict (SPC-5 5.14.5.4). */
+	/*
+	 * Of one that was lost, with both: DATA PROTECT instead of a conflict, and for all but the
+	 * few commands of SPC-4 5.12.5.2, which are those that no transition of access states
+	 * stops, and what their handlers let pass.
+	 */
 	BAR_PR_LOST = 1 << 2,
 	BAR_PR_ALL = BAR_PR | BAR_PR_READ | BAR_PR_LOST,
 	/* ASYMMETRIC ACCESS STATE of its target port group, as SPC-4 table 248 codes it. */
@@ -35,7 +39,11 @@ enum {
 /* Whether a command with these RULE_* conflicts for a nexus with these bars. */
 static inline bool bars_pr_conflict(uint32_t bars, uint32_t rules)
 {
-	if (!(bars & BAR_PR) || rules & (RULE_PR_OK | RULE_PR_SELF))
+	if (!(bars & BAR_PR) || rules & RULE_PR_SELF)
+		return false;
+	if (bars & BAR_PR_LOST)
+		return !(rules & RULE_ALUA_TRANSITION);
+	if (rules & RULE_PR_OK)
 		return false;
 	return bars & BAR_PR_READ || !(rules & RULE_PR_READ);
 }

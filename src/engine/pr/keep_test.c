@@ -63,14 +63,24 @@ static void start(uint64_t seed)
 	memset(buf, 0x5a, sizeof(buf));
 }
 
+/* TEST UNIT READY, until it reports no unit attention. */
+static void tur_of(struct loopback *lb, struct loopback_cmd *r)
+{
+	do
+		io_tur(&rig, r, lb, 0);
+	while (r->status == STATUS_CHECK_CONDITION && r->sense[2] == KEY_UNIT_ATTENTION);
+}
+
 static void log_in(void)
 {
+	struct loopback_cmd r;
+
 	a = rig_login(&rig, "iqn.a", 0);
 	b = rig_login(&rig, "iqn.b", 1);
 	c = rig_login(&rig, "iqn.c", 2);
-	io_settle(&rig, a, 0);
-	io_settle(&rig, b, 0);
-	io_settle(&rig, c, 0);
+	tur_of(a, &r);
+	tur_of(b, &r);
+	tur_of(c, &r);
 }
 
 static void up(uint64_t seed)
@@ -327,6 +337,8 @@ static void lost(void **state)
 	put_file("rubbish", 7);
 	for (unsigned round = 0; round < 2; round++) {
 		restart();
+		tur_of(b, &r);
+		io_sense(&r, SENSE_PR_INFORMATION_LOST);
 		io_init(&rig, &r, b, 1);
 		io_blocks(&r, OP_WRITE_16, 0, 1, buf, 512);
 		io_run(&r);
