@@ -29,7 +29,6 @@ RESERVATIONS_PREEMPTED, RESERVATIONS_RELEASED, REGISTRATIONS_PREEMPTED = (0x2A, 
 
 INVALID_RELEASE = (0x26, 0x04)
 INSUFFICIENT_REGISTRATION_RESOURCES = (0x55, 0x04)
-INFORMATION_LOST = (0x38, 0x05)         # never seen unless state was lost; DATA PROTECT
 
 
 # --- CDBs and parameter lists --------------------------------------------------------------------
