@@ -73,13 +73,6 @@ static void run_row(struct loopback_cmd *c, struct loopback *lb, const struct op
 		row->rules & RULE_DATA_OUT ? sizeof(out) : 0);
 }
 
-/* Any of the four: a command that an ALUA state has stopped. */
-static bool stopped(const struct loopback_cmd *c)
-{
-	return says(c, SENSE_ALUA_STANDBY) || says(c, SENSE_ALUA_UNAVAILABLE) ||
-	       says(c, SENSE_ALUA_TRANSITION) || says(c, SENSE_LU_OFFLINE);
-}
-
 static void walk(uint8_t state, unsigned bit, enum sense_name sense)
 {
 	const struct op_row *row;
@@ -422,6 +415,7 @@ static void set_at_once(void **state)
 		{ 0, 0, 0, 0, 3, 0, 1, 2 },
 		{ 0, 0, 0, 0, 0, 0, 1, 2 },
 	};
+	uint64_t start = sim_now_ns(rig.k.loops);
 	struct loopback_cmd c[4];
 
 	OK(alua_group_set_u32(g1, &g1->trans_delay_ms, 500));
@@ -438,6 +432,7 @@ static void set_at_once(void **state)
 		io_good(&c[i]);
 	}
 	assert_int_equal(g1->state, TPG_ACTIVE_OPTIMIZED);
+	assert_true(sim_now_ns(rig.k.loops) - start >= 4 * 500 * NS_PER_MS);
 }
 
 /* ---- delays --------------------------------------------------------------------------------- */

@@ -130,6 +130,13 @@ static inline bool says(const struct loopback_cmd *c, enum sense_name name)
 	       c->sense[12] == sense_asc(name) && c->sense[13] == sense_ascq(name);
 }
 
+/* Any of the four: a command that an ALUA state has stopped. */
+static inline bool stopped(const struct loopback_cmd *c)
+{
+	return says(c, SENSE_ALUA_STANDBY) || says(c, SENSE_ALUA_UNAVAILABLE) ||
+	       says(c, SENSE_ALUA_TRANSITION) || says(c, SENSE_LU_OFFLINE);
+}
+
 /* The unit attention of the change, and that there was one. */
 static inline void hear(struct loopback *lb, enum sense_name ua)
 {
