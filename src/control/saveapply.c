@@ -281,6 +281,7 @@ static void apply_lun(struct apply *a, struct node *tpg, const json_t *obj)
 			apply_set(a, lun, "alua_tg_pt_gp", group, "alua_tg_pt_gp_name");
 		strbuf_done(&b);
 	}
+	apply_path_extras(a, lun);
 }
 
 static void apply_portal(struct apply *a, struct node *tpg, const json_t *obj)

@@ -196,9 +196,51 @@ static struct node *new_disk(struct apply *a, const json_t *obj, const char *key
 	return disk;
 }
 
-static void apply_alua_group(struct apply *a, struct node *disk, const json_t *obj)
+enum { ALUA_TRANSITIONING = 15 }; /* as LIO's schema has it */
+
+/*
+ * The state and who may change it, in the order in which that is possible: LBA dependent goes with
+ * implicit alone, explicit alone allows no write of the state. A group that LUNs are in already has
+ * the state that initiators and cluster managers have given it, which a reload must not undo.
+ */
+static void apply_alua_state(struct apply *a, struct node *g, const json_t *obj)
 {
+	static const char *const access[] = { "None", "Implicit", "Explicit",
+		"Implicit and Explicit" };
+	const json_t *type = json_object_get(obj, "alua_access_type");
+	json_int_t t = json_integer_value(type);
+	bool has_members;
+	struct strbuf b;
+
+	strbuf_init(&b);
+	has_members = savedump_value(a->t, g, "members", &b) && b.len;
+	/* It is shown in words: compare these to know whether it changes. */
+	if (savedump_value(a->t, g, "alua_access_type", &b) && type && t >= 0 && t < 4 &&
+		!strcmp(b.s, access[t]))
+		type = NULL;
+	strbuf_done(&b);
+	if (type && t & 1)
+		apply_set_json(a, g, "alua_access_type", type, "alua_access_type");
+	if (json_integer_value(json_object_get(obj, "alua_access_state")) == ALUA_TRANSITIONING) {
+		problem_add(a->p, PROBLEM_NOTE, a->path.s,
+			"its state was being changed when it was saved: it keeps the one that it "
+			"has");
+	} else if (!has_members) {
+		apply_set_json(a, g, "alua_access_state", json_object_get(obj, "alua_access_state"),
+			"alua_access_state");
+		apply_set_json(a, g, "alua_access_status",
+			json_object_get(obj, "alua_access_status"), "alua_access_status");
+	}
+	if (type && !(t & 1))
+		apply_set_json(a, g, "alua_access_type", type, "alua_access_type");
+}
+
+static void apply_alua_group(struct apply *a, struct node *disk, const char *key, const json_t *obj)
+{
+	static const char *const done[] = { "name", "tg_pt_gp_id", "alua_access_state",
+		"alua_access_status", "alua_access_type" };
 	struct node *alua = node_child(disk, "alua"), *g;
+	struct strbuf extra;
 	const char *name = str(obj, "name");
 	bool is_default = !strcmp(name, "default_tg_pt_gp");
 	json_t *rest;
@@ -218,14 +260,14 @@ static void apply_alua_group(struct apply *a, struct node *disk, const json_t *o
 	if (!is_default)
 		apply_set_json(
 			a, g, "tg_pt_gp_id", json_object_get(obj, "tg_pt_gp_id"), "tg_pt_gp_id");
+	strbuf_init(&extra);
+	strbuf_printf(&extra, "%s/alua/%s", key, name);
+	apply_extras(a, g, extra.s);
+	strbuf_done(&extra);
+	apply_alua_state(a, g, obj);
 	rest = json_copy((json_t *)obj);
-	json_object_del(rest, "name");
-	json_object_del(rest, "tg_pt_gp_id");
-	/* Tells how the state came about; writing it is not needed to have it. */
-	json_object_del(rest, "alua_access_status");
-	/* The type is shown in words: compare numbers to know whether it changes. */
-	if (json_integer_value(json_object_get(rest, "alua_access_type")) == 3 && is_default)
-		json_object_del(rest, "alua_access_type");
+	for (size_t i = 0; i < sizeof(done) / sizeof(done[0]); i++)
+		json_object_del(rest, done[i]);
 	apply_values(a, g, "", rest, "");
 	json_decref(rest);
 }
@@ -257,7 +299,7 @@ static void apply_disk(struct apply *a, const json_t *obj)
 		json_array_foreach (json_object_get(obj, "alua_tpgs"), i, g) {
 			size_t where = apply_enter(a, "/alua_tpgs/%zu", i);
 
-			apply_alua_group(a, disk, g);
+			apply_alua_group(a, disk, key.s, g);
 			apply_leave(a, where);
 		}
 	}
@@ -287,12 +329,29 @@ static void find_disks(struct apply *a)
 	strbuf_done(&path);
 }
 
+/* LU groups, which LIO's file has no place for. */
+static void apply_lu_groups(struct apply *a)
+{
+	struct node *dir = tree_lookup(a->t, "/core/alua/lu_gps"), *g;
+	const char *name;
+	json_t *id;
+
+	if (!dir)
+		return;
+	json_object_foreach (json_object_get(a->extras, SAVEDUMP_LU_GROUPS), name, id) {
+		g = apply_dir(a, dir, name);
+		if (g)
+			apply_set_json(a, g, "lu_gp_id", id, "lu_gp_id");
+	}
+}
+
 void apply_disks(struct apply *a)
 {
 	json_t *obj;
 	size_t i;
 
 	find_disks(a);
+	apply_lu_groups(a);
 	json_array_foreach (json_object_get(a->config, "storage_objects"), i, obj) {
 		size_t where = apply_enter(a, "/storage_objects/%zu", i);
 

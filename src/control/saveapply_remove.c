@@ -147,6 +147,15 @@ static void trim_target(
 /* ---- storage objects ------------------------------------------------------------------------- */
 
 /* Keys of those that the configuration does not have, or has with another disk: key -> path. */
+/* Target port groups that are not described; their LUNs go to the default one. */
+static void trim_groups(struct apply *a, struct node *disk, const json_t *obj)
+{
+	json_t *names = names_of(json_object_get(obj, "alua_tpgs"), "", "name", NULL);
+
+	remove_if_not(a, node_child(disk, "alua"), is_named, names);
+	json_decref(names);
+}
+
 static json_t *doomed_disks(struct apply *a)
 {
 	struct node *core = node_child(tree_root(a->t), "core"), *hba, *d;
@@ -169,8 +178,10 @@ static json_t *doomed_disks(struct apply *a)
 				continue;
 			obj = json_object_get(wanted, key.s);
 			strbuf_reset(&a->path);
-			if (obj && apply_disk_fits(a, d, obj))
+			if (obj && apply_disk_fits(a, d, obj)) {
+				trim_groups(a, d, obj);
 				continue;
+			}
 			node_path(d, &a->path);
 			json_object_set_new(doomed, key.s, json_string(a->path.s));
 		}

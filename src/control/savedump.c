@@ -481,7 +481,7 @@ static const struct extra {
 	const char *dir;
 	const char *const * not ;
 } disk_extras[] = {
-	{ "", (const char *const[]){ "enable", "udev_path", "alua_lu_gp", "lba_map", NULL } },
+	{ "", (const char *const[]){ "enable", "udev_path", "alua_lu_gp", NULL } },
 	{ "wwn", (const char *const[]){ "vpd_unit_serial", NULL } },
 	{ NULL },
 }, fabric_extras[] = {
@@ -550,6 +550,85 @@ static void add_path_extras(
 	strbuf_done(&path);
 }
 
+/* An attribute that is a rare exception: kept only if it is not what it is without. */
+static void add_exception(
+	struct tree *t, struct node *n, const char *attr, const char *usual, json_t *values)
+{
+	struct strbuf b;
+
+	strbuf_init(&b);
+	if (node_attr(n, attr) && !tree_get(t, n, attr, &b, NULL) && b.len &&
+		strncmp(b.s, usual, strlen(usual)) != 0)
+		json_object_set_new(values, attr, json_text(b.s));
+	strbuf_done(&b);
+}
+
+/* Add values to what is there for key, if there are any; drops the reference. */
+static void merge_extras(json_t *extras, const char *key, json_t *values)
+{
+	json_t *there = json_object_get(extras, key);
+
+	if (there)
+		json_object_update(there, values);
+	else if (json_object_size(values))
+		json_object_set(extras, key, values);
+	json_decref(values);
+}
+
+/* Of a disk: its LU group, and what LIO does not save of its target port groups. */
+static void add_alua_extras(struct tree *t, struct node *disk, const char *key, json_t *extras)
+{
+	struct node *alua = node_child(disk, "alua");
+	json_t *values = json_object();
+	struct strbuf path;
+
+	add_exception(t, disk, "alua_lu_gp", "LU Group Alias: default_lu_gp\n", values);
+	merge_extras(extras, key, values);
+	strbuf_init(&path);
+	for (struct node *g = alua ? node_first_child(alua) : NULL; g;
+		g = node_next_child(alua, g)) {
+		values = json_object();
+		add_exception(t, g, "alua_support_lba_dependent", "0", values);
+		strbuf_reset(&path);
+		strbuf_printf(&path, "%s/alua/%s", key, node_name(g));
+		merge_extras(extras, path.s, values);
+	}
+	strbuf_done(&path);
+}
+
+/* Of LUNs: their secondary access state. */
+static void add_lun_extras(struct tree *t, struct node *luns, json_t *extras)
+{
+	struct strbuf path;
+
+	strbuf_init(&path);
+	for (struct node *l = luns ? node_first_child(luns) : NULL; l;
+		l = node_next_child(luns, l)) {
+		json_t *values = json_object();
+
+		add_exception(t, l, "alua_tg_pt_offline", "0", values);
+		add_exception(t, l, "alua_tg_pt_write_md", "0", values);
+		strbuf_reset(&path);
+		node_path(l, &path);
+		merge_extras(extras, path.s, values);
+	}
+	strbuf_done(&path);
+}
+
+static void add_lu_groups(struct tree *t, json_t *extras)
+{
+	struct node *dir = tree_lookup(t, "/core/alua/lu_gps");
+	json_t *ids = json_object();
+	struct strbuf b;
+
+	strbuf_init(&b);
+	for (struct node *g = dir ? node_first_child(dir) : NULL; g; g = node_next_child(dir, g))
+		if (!node_is_default(g) && savedump_value(t, g, "lu_gp_id", &b) && b.len)
+			json_object_set_new(ids, node_name(g), json_text(b.s));
+	strbuf_done(&b);
+	merge_extras(extras, SAVEDUMP_LU_GROUPS, ids);
+}
+
 static void add_children_extras(
 	struct tree *t, struct node *dir, const struct extra *what, json_t *extras)
 {
@@ -568,6 +647,7 @@ static void add_target_extras(struct tree *t, struct node *target, json_t *extra
 		add_path_extras(t, tpg, tpg_extras, extras);
 		add_children_extras(t, node_child(tpg, "np"), portal_extras, extras);
 		add_children_extras(t, node_child(tpg, "acls"), acl_extras, extras);
+		add_lun_extras(t, node_child(tpg, "lun"), extras);
 	}
 }
 
@@ -589,6 +669,7 @@ static void dump_disks(struct tree *t, json_t *list, json_t *extras)
 			strbuf_reset(&key);
 			savedump_disk_key(d, &key);
 			add_extras(t, d, disk_extras, key.s, extras);
+			add_alua_extras(t, d, key.s, extras);
 		}
 	}
 	strbuf_done(&key);
@@ -600,6 +681,7 @@ int savedump(struct tree *t, json_t **ret_config, json_t **ret_extras)
 	json_t *disks = json_array(), *targets = json_array(), *extras = json_object(), *config;
 
 	dump_disks(t, disks, extras);
+	add_lu_groups(t, extras);
 	if (iscsi)
 		add_path_extras(t, iscsi, fabric_extras, extras);
 	for (n = iscsi ? node_first_child(iscsi) : NULL; n; n = node_next_child(iscsi, n)) {

@@ -14,9 +14,12 @@
  * The configuration in *ret_config, as rtslib dumps it, and in *ret_extras the rest: an object of
  * attribute values ("wwn/vendor_id") for each object that has any, keyed by its place:
  *	/backstores/<plugin>/<name>
+ *	/backstores/<plugin>/<name>/alua/<group>
  *	/iscsi, /iscsi/<wwn>, /iscsi/<wwn>/tpgt_N/np/<portal>, …	as in the tree
+ *	SAVEDUMP_LU_GROUPS	the id of each LU group, by its name
  * 0 or -ENOMEM.
  */
+#define SAVEDUMP_LU_GROUPS "/core/alua/lu_gps"
 int savedump(struct tree *t, json_t **ret_config, json_t **ret_extras);
 
 /* One storage object (the device's directory); NULL: out of memory, or it is none. */
