@@ -30,6 +30,7 @@ struct rig {
 	struct kit k;
 	struct engine *eng;
 	struct port *port;
+	const char *serial; /* of the disk that is added next; NULL: none */
 };
 
 static inline void rig_init(struct rig *r, enum loop_kind kind, unsigned nloops, uint64_t seed)
@@ -42,6 +43,7 @@ static inline void rig_init(struct rig *r, enum loop_kind kind, unsigned nloops,
 	struct errmsg err;
 
 	errmsg_init(&err);
+	r->serial = NULL;
 	if (loops_new(&cfg, &r->k.loops, &err) < 0)
 		fail_msg("loops_new: %s", err.text);
 	r->k.reg = backstore_registry_new(r->k.loops);
@@ -86,6 +88,9 @@ static inline struct lu *rig_add_disk(struct rig *r, uint32_t lun, struct backst
 	errmsg_init(&err);
 	snprintf(name, sizeof(name), "lu%u", lun);
 	lu_attribs_default(&a, "ramdisk", bs);
+	if (r->serial)
+		snprintf(a.unit_serial, sizeof(a.unit_serial), "%s", r->serial);
+	r->serial = NULL;
 	if (lu_new(r->eng, name, "ramdisk", bs, &a, &lu, &err) ||
 		port_lun_add(r->port, lun, &pl, &err) || port_lun_link(pl, lu, "link", &err))
 		fail_msg("%s", err.text);

@@ -5,6 +5,7 @@ of uliod, where it lies, and how registrations are cleared that nobody comes bac
 import glob
 import json
 import os
+import pwd
 import re
 import subprocess
 
@@ -258,6 +259,44 @@ def test_full_disk_refuses(new_daemon):
     os.rename(os.path.join(d.state_dir, "away"), os.path.join(d.state_dir, "pr"))
     b.out(pr.REGISTER, 0, 2, aptpl=1).good()
     assert sorted(a.keys().keys) == [1, 2]
+
+
+def open_to_all(d):
+    """Start with a notification socket that every user may write to, as systemd's is."""
+    mask = os.umask(0)
+    try:
+        d.start()
+    finally:
+        os.umask(mask)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_as_another_user(new_daemon):
+    """--user: what is kept is given to that user, what a run as root has left too; a link out of it is not."""
+    d = new_daemon(start=False, disks=["ram:8M"])
+    os.chmod(d.dir, 0o755)
+    open_to_all(d)
+    isid = new_isid()
+    a = node(d, 1, isid)
+    a.register(1, aptpl=1)
+    path = kept_file(d)
+    d.stop()
+    outside = os.path.join(d.dir, "outside")
+    with open(outside, "w", encoding="ascii"):
+        pass
+    os.symlink(outside, os.path.join(d.state_dir, "pr", "link"))
+    os.link(outside, os.path.join(d.state_dir, "pr", "another name"))
+    d.args += ["--user", "nobody"]
+    open_to_all(d)
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert os.stat(path).st_uid == nobody
+    assert os.stat(outside).st_uid == 0
+    a = node(d, 1, isid)
+    assert a.keys().keys == [1]
+    a.register(2, aptpl=1)
+    d.kill()
+    open_to_all(d)
+    assert [x["key"] for x in listed(d)["registrations"]] == ["0x0000000000000002"]
 
 
 def test_force_aptpl(served):

@@ -21,12 +21,20 @@ bool sim_target_boot(struct sim_target *t, const struct sim_boot *b)
 	if (b->medium)
 		sim_attach_disk(t->rig.k.loops, b->medium);
 	sim_power_cut_at(t->rig.k.loops, b->cut_at);
-	if (backstore_open_spec(t->rig.k.reg, "disk", b->spec, &bs, &err)) {
+	if (engine_set_dbroot(t->rig.eng, b->dbroot, &err) ||
+		backstore_open_spec(t->rig.k.reg, "disk", b->spec, &bs, &err)) {
 		if (!sim_power_is_cut(t->rig.k.loops))
 			fail_msg("%s: %s", b->spec, err.text);
 		rig_done(&t->rig);
 		return false;
 	}
+	/* What is kept cannot be read without power, and so nothing is shown. */
+	if (b->dbroot && sim_power_is_cut(t->rig.k.loops)) {
+		assert_int_equal(backstore_close(bs, RIG_WAIT_NS), 0);
+		rig_done(&t->rig);
+		return false;
+	}
+	t->rig.serial = b->dbroot ? SIM_SERIAL : NULL;
 	t->lu = rig_add_disk(&t->rig, 0, bs);
 	assert_int_equal(entity_new(t->rig.eng, &t->entity), 0);
 	if (target_new(t->entity, SIM_TARGET, &t->target, &err) ||
@@ -671,7 +679,7 @@ void peer_login(struct peer *peer)
 	q.isid[5] = (uint8_t)(1 + peer->port);
 	q.cmdsn = be32_put(peer->cmdsn);
 	n = snprintf(text, sizeof(text),
-		"InitiatorName=iqn.2003-01.test:peer%cTargetName=" SIM_TARGET
+		"InitiatorName=" SIM_PEER "%cTargetName=" SIM_TARGET
 		"%cHeaderDigest=%s%cDataDigest=%s%cImmediateData=%s%cInitialR2T=%s%c"
 		"FirstBurstLength=%u%cMaxBurstLength=%u%cMaxRecvDataSegmentLength=%u%c"
 		"MaxOutstandingR2T=%u%cErrorRecoveryLevel=0%c",

@@ -15,6 +15,8 @@
 enum { DISK_BLOCKS = 512, PEER_TASKS = 16, TASK_BLOCKS = 96, MAYBE_MAX = 12 };
 
 #define SIM_TARGET "iqn.2003-01.test:sim"
+#define SIM_PEER   "iqn.2003-01.test:peer" /* the name of all initiators; their ISIDs differ */
+#define SIM_SERIAL "sim-0001" /* of the disk, if its reservations are kept */
 
 /* What each block may hold: numbers of writes, 0: never written. */
 struct model {
@@ -39,9 +41,13 @@ struct sim_boot {
 	uint32_t recv; /* MaxRecvDataSegmentLength that it declares */
 	struct sim_disk *medium; /* borrowed; holds the files. NULL: one of its own */
 	uint64_t cut_at; /* the power goes at this operation of the medium; 0: never */
+	const char *dbroot; /* on the medium, for reservations that are kept; NULL: none */
 };
 
-/* False, and nothing is left of it: the power went while the disk was being opened. */
+/*
+ * False, and nothing is left of it: the power went while the disk was being opened, or with dbroot,
+ * before it was shown.
+ */
 bool sim_target_boot(struct sim_target *t, const struct sim_boot *b);
 void sim_target_init(struct sim_target *t, uint64_t seed, const char *spec, uint32_t recv);
 void sim_target_done(struct sim_target *t);
