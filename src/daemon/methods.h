@@ -7,7 +7,7 @@
 #include "daemon/daemon.h"
 
 /* arg of all: struct daemon. */
-extern const struct control_method disk_methods[], target_methods[], lun_methods[],
+extern const struct control_method disk_methods[], target_methods[], lun_methods[], alua_methods[],
 	session_methods[], reservation_methods[], daemon_methods[];
 
 #endif

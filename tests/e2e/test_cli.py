@@ -124,7 +124,7 @@ def test_tree(cli):
     assert cli("get", path) == "hello\n"
     cli("set", path, "-", stdin="from stdin\n")
     assert cli("get", path) == "from stdin\n"
-    assert json.loads(cli("dump", "/core", "--depth", "0"))["dirs"] == {"rd_mcp_0": None}
+    assert json.loads(cli("dump", "/core", "--depth", "0"))["dirs"] == {"alua": None, "rd_mcp_0": None}
     cli("mkdir", "/core/rd_mcp_9")
     cli("rmdir", "/core/rd_mcp_9")
     assert "no such directory" in cli("ls", "/nowhere", ok=False)
