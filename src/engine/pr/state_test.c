@@ -57,6 +57,8 @@ static void test_add(void **state)
 	assert_int_equal(pr_state_add(s, &r), 0);
 	assert_string_equal(s->r[2]->nexus.initiator_port, isid);
 	assert_ptr_not_equal(s->r[2]->nexus.initiator_port, isid);
+	assert_ptr_not_equal(s->r[2]->nexus.device, name);
+	assert_ptr_not_equal(s->r[2]->nexus.initiator, r.nexus.initiator);
 	assert_ptr_equal(pr_find(s, &r.nexus), s->r[2]);
 	pr_state_free(s);
 	pr_state_free(NULL);
@@ -64,16 +66,29 @@ static void test_add(void **state)
 
 static void test_copy(void **state)
 {
-	struct world w = world_parse("A1 B2 c3 @5B"), got;
-	struct pr_state *s, *copy;
+	/* No scope but LU_SCOPE is ever asked for; a state has whatever it was given. */
+	static const struct world lost = { .lost = true, .generation = 9 };
+	struct world w[2] = { world_parse("A1 B2 c3 @5A"), lost }, got;
+	struct pr_request rq = request_of(SA_RELEASE, 1, 0);
+	struct pr_outcome o;
 
-	w.aptpl = true;
-	s = world_state(&w);
-	assert_int_equal(pr_state_copy(s, &copy), 0);
-	pr_state_free(s);
-	got = world_of(copy);
-	assert_true(world_equal(&got, &w));
-	pr_state_free(copy);
+	w[0].aptpl = true;
+	w[0].scope = 3;
+	for (size_t i = 0; i < 2; i++) {
+		struct pr_state *s = world_state(&w[i]), *copy;
+
+		assert_int_equal(pr_state_copy(s, &copy), 0);
+		pr_state_free(s);
+		got = world_of(copy);
+		assert_true(world_equal(&got, &w[i]));
+		rq.scope = 3;
+		rq.type = RESERVATION_WRITE_EXCLUSIVE_RO;
+		assert_int_equal(pr_apply(copy, &rq, &o), 0);
+		if (i == 0)
+			assert_int_equal(o.next->scope, 0);
+		pr_outcome_done(&o);
+		pr_state_free(copy);
+	}
 }
 
 /* 5.12.1: types by who asks: nobody, a registrant, the holder. */

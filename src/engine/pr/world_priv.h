@@ -153,6 +153,7 @@ static inline struct world world_of(const struct pr_state *s)
 		unsigned at = nexus_number(&s->r[i]->nexus);
 
 		assert_int_equal(w.key[at], 0);
+		assert_int_equal(s->r[i]->at, i);
 		w.key[at] = s->r[i]->key;
 		w.holders |= s->r[i]->holder ? 1u << at : 0;
 		assert_ptr_equal(pr_find(s, &s->r[i]->nexus), s->r[i]);
