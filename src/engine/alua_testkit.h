@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * alua_testkit.h: for tests of asymmetric access only: an LU that two ports show, each in a target
- * port group of its own, with an initiator at each. In the simulator.
+ * port group of its own, with an initiator at each.
  */
 #ifndef ULIO_ENGINE_ALUA_TESTKIT_H
 #define ULIO_ENGINE_ALUA_TESTKIT_H
@@ -44,12 +44,13 @@ static inline void hide(struct port *port, uint32_t lun)
 }
 
 /* The disk is the LU's, and both ports' LUN 0. */
-static inline void kit_setup(uint64_t seed, const char *spec)
+static inline void kit_setup_on(
+	enum loop_kind kind, unsigned nloops, uint64_t seed, const char *spec)
 {
 	struct port_lun *pl;
 
 	errmsg_init(&err);
-	rig_init(&rig, LOOP_SIM, 2, seed);
+	rig_init(&rig, kind, nloops, seed);
 	assert_int_equal(port_new(rig.eng, &loopback_ops, "naa.test", "naa.test,t,0x0002", 2, NULL,
 				 NULL, &second),
 		0);
@@ -65,6 +66,11 @@ static inline void kit_setup(uint64_t seed, const char *spec)
 	assert_int_equal(loopback_login(second, "iqn.b", rig_loop(&rig, 1), &b), 0);
 	io_settle(&rig, a, 0);
 	io_settle(&rig, b, 0);
+}
+
+static inline void kit_setup(uint64_t seed, const char *spec)
+{
+	kit_setup_on(LOOP_SIM, 2, seed, spec);
 }
 
 static inline int setup(void **state)
