@@ -199,6 +199,8 @@ static const struct {
 	{ OP_REPORT_LUNS, 12, BYTES, IN, 0 },
 	{ OP_MAINTENANCE_IN, 12, BYTES, IN, SA_REPORT_SUPPORTED_OPERATION_CODES },
 	{ OP_MAINTENANCE_IN, 12, BYTES, IN, SA_REPORT_SUPPORTED_TMFS },
+	{ OP_PERSISTENT_RESERVE_OUT, 10, BYTES, OUT, 0 },
+	{ OP_PERSISTENT_RESERVE_IN, 10, BYTES, IN, 0 },
 };
 
 /* The bytes that the blocks of such a command are. */
@@ -262,6 +264,8 @@ static void start(struct fuzz *f, struct slot *s, uint8_t how)
 	s->c.done = ended;
 	s->c.arg = s;
 	s->used = true;
+	if (s->c.cdb[0] == OP_PERSISTENT_RESERVE_OUT && s->c.cdb[1] % 32 == SA_PREEMPT_AND_ABORT)
+		f->expect.aborts = true;
 	loopback_start(&s->c);
 	if (how & 0x80)
 		return;
