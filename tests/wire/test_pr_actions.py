@@ -463,6 +463,9 @@ def test_registration_resources(four):
         a.out(pr.REGISTER, KA, 0).good()
     refused(r, pr.INSUFFICIENT_REGISTRATION_RESOURCES)
     assert registrations(a) == before
+    # More than an ALLOCATION LENGTH of 16 bits can take.
+    r = a.scsi(pr.pr_in(pr.READ_FULL_STATUS, 0xFFFF), read=0xFFFF).good()
+    assert len(r.data) == 0xFFFF and struct.unpack_from(">I", r.data, 4)[0] > 0xFFFF
     assert n >= chunk, "some hundred registrations are possible"
 
 

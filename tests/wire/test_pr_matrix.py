@@ -162,3 +162,18 @@ def test_other_luns_are_free(everything, hosts):
     holder.release(pr.EA)
     d.remove_lun(lun)
     pr.attentions(hosts.values())
+
+
+def test_prevention_ends_with_a_preemption(hosts):
+    """5.13.11.2.6 h): PREEMPT AND ABORT lets the medium go again that the preempted nexus held in place."""
+    holder, registered = hosts["holder"], hosts["registered"]
+    eject = scsi.start_stop(start=0, loej=1)
+    holder.reserve(pr.WE_RO)
+    registered.scsi(scsi.prevent_allow(1)).good()
+    holder.scsi(eject).check(scsi.ILLEGAL_REQUEST, scsi.PREVENT_REMOVAL)
+    holder.out(pr.PREEMPT_AND_ABORT, sark=KEY["registered"], rtype=pr.WE_RO).good()
+    assert pr.attentions([registered]) == [[pr.REGISTRATIONS_PREEMPTED]]
+    holder.scsi(eject).good()
+    holder.scsi(scsi.start_stop(start=1, loej=1)).good()
+    pr.attentions(hosts.values())
+    holder.scsi(scsi.write10(0, 1), write=bytes(512)).good()

@@ -21,12 +21,14 @@ SLOW_MS = 1500
 
 @pytest.fixture(scope="module")
 def two_ports():
-    """A daemon with one disk behind two portal groups, so two target ports; and a slow disk, LUN 1.
-    daemon.port, daemon.port2."""
+    """A daemon with one disk behind two portal groups, so two target ports; slow disks, LUN 1, and LUN 2 with
+    TAS=0. daemon.port, daemon.port2."""
     d = ConfigDaemon(None)
     d.port2 = take_port()
-    luns = [(0, "ramdisk/r0"), (1, "user/slow")]
-    d.write({"storage_objects": [disk("r0"), disk("slow", "user", config=f"delay/ms={SLOW_MS},op=write|ram/size=16M")],
+    luns = [(0, "ramdisk/r0"), (1, "user/slow"), (2, "user/quiet")]
+    slow_disk = f"delay/ms={SLOW_MS},op=write|ram/size=16M"
+    d.write({"storage_objects": [disk("r0"), disk("slow", "user", config=slow_disk),
+                                 disk("quiet", "user", config=slow_disk, attributes={"emulate_tas": 0})],
              "targets": [target_of(portal_group(1, d.port, luns), portal_group(2, d.port2, luns))]})
     try:
         d.start()
@@ -475,7 +477,39 @@ def test_preempt_and_abort_spares_itself(slow):
     assert pr.told(slow) == [None, pr.REGISTRATIONS_PREEMPTED, None]
 
 
+def test_preempt_and_abort_without_tas(two_ports):
+    """TAS=0 (SPC-4 7.5.8): the aborted commands have no status; their nexus is told by REGISTRATIONS PREEMPTED,
+    COMMANDS CLEARED BY ANOTHER INITIATOR may come with it."""
+    with pr.hosts(two_ports, 2, 2) as (a, b):
+        a.register(KA)
+        b.register(KB)
+        started = [b.start(scsi.write10(8 * i, 8), write=b"\x44" * 4096) for i in range(3)]
+        b.s.nop()
+        a.out(pr.PREEMPT_AND_ABORT, sark=KB).good()
+        told = pr.attentions([b])[0]
+        assert pr.REGISTRATIONS_PREEMPTED in told and set(told) <= {pr.REGISTRATIONS_PREEMPTED, (0x2F, 0x00)}
+        for cmd in started:
+            assert cmd.result is None, f"a status for an aborted command: {cmd.result}"
+            b.s.commands.pop(cmd.itt)
+        assert pr.told([a]) == [None]
+        assert a.scsi(scsi.read10(0, 24), read=24 * 512).good().data == bytes(24 * 512)
+
+
 # --- what an administrator sets
+
+def test_write_protected_unit(new_daemon):
+    """Neither command writes to the medium: they run on a LUN that is shown write protected."""
+    d = new_daemon(disks=("ram:16M",))
+    with d.control() as c:
+        c.call("target.access", access="anyone-read")
+    with pr.hosts(d, 0, 2) as (a, b):
+        a.scsi(scsi.write10(0, 1), write=bytes(512)).check(scsi.DATA_PROTECT)
+        a.register(KA)
+        a.reserve(pr.EA)
+        assert b.scsi(scsi.read10(0, 1), read=512).status == CONFLICT
+        assert b.scsi(scsi.write10(0, 1), write=bytes(512)).status == CONFLICT
+        a.release(pr.EA)
+
 
 def test_emulate_pr_off(new_daemon):
     """emulate_pr=0: the commands are not there (LIO), nor are RESERVE and RELEASE."""
