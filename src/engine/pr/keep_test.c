@@ -458,6 +458,79 @@ static void imported(void **state)
 	assert_int_equal(key, 0x99);
 }
 
+/* ---- threads --------------------------------------------------------------------------------- */
+
+enum { ROUNDS = 60 };
+
+static char place[] = "/tmp/ulio-keep-XXXXXX";
+
+static void up_with_threads(void)
+{
+	struct errmsg err;
+
+	errmsg_init(&err);
+	rig_init(&rig, LOOP_AUTO, NLOOPS, 0);
+	if (engine_set_dbroot(rig.eng, place, &err))
+		fail_msg("%s", err.text);
+	lu = new_lu("lu0", SERIAL);
+	memset(buf, 0x5a, sizeof(buf));
+	if (link_lu(lu, 0, &err))
+		fail_msg("%s", err.text);
+	log_in();
+}
+
+static int remove_place(void **state)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf %s", place);
+	return system(command);
+}
+
+/*
+ * Real loops, workers and files: three initiators change the state at once, and what is in force in
+ * the end is what comes back.
+ */
+static void threads(void **state)
+{
+	struct loopback **const by[NLOOPS] = { &a, &b, &c };
+	struct prout p[NLOOPS];
+	struct pr_state *before, *after;
+
+	assert_non_null(mkdtemp(place));
+	up_with_threads();
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned i = 0; i < NLOOPS; i++) {
+			bool reserve = (round + i) % 4 == 3;
+
+			prout_init(&rig, &p[i], *by[i], i,
+				reserve ? SA_RESERVE : SA_REGISTER_AND_IGNORE_EXISTING_KEY,
+				reserve ? WE_RO : 0, reserve ? 1 + (round - 1) * NLOOPS + i : 0,
+				reserve ? 0 : 1 + round * NLOOPS + i);
+			p[i].list[20] = reserve ? 0 : PR_APTPL;
+			loopback_start(&p[i].c);
+		}
+		for (unsigned i = 0; i < NLOOPS; i++)
+			io_wait(&p[i].c);
+	}
+	assert_int_equal(pr_copy(lu, &before), 0);
+	assert_int_equal(before->n, NLOOPS);
+	assert_int_equal(before->type, WE_RO);
+	down();
+	up_with_threads();
+	assert_int_equal(pr_copy(lu, &after), 0);
+	assert_int_equal(after->n, before->n);
+	assert_int_equal(after->type, before->type);
+	for (unsigned i = 0; i < before->n; i++) {
+		const struct pr_registration *r = pr_find(after, &before->r[i]->nexus);
+
+		assert_true(r && r->key == before->r[i]->key && r->holder == before->r[i]->holder);
+	}
+	pr_state_free(before);
+	pr_state_free(after);
+	down();
+}
+
 /* ---- power cuts ------------------------------------------------------------------------------ */
 
 /* Each is one PERSISTENT RESERVE OUT; all of them are GOOD while the storage is. */
@@ -600,6 +673,7 @@ int main(int argc, char **argv)
 		K(unreadable),
 		K(cleared),
 		K(imported),
+		cmocka_unit_test_teardown(threads, remove_place),
 		cmocka_unit_test(power_cuts),
 	};
 
