@@ -408,6 +408,20 @@ def test_peripheral_qualifier(two, hosts):
         assert inquiry(far)[0] >> 5 == 0
 
 
+def test_request_sense_when_unavailable(two, hosts):
+    """6.39: with peripheral qualifier 001b the parameter data are LOGICAL UNIT NOT SUPPORTED."""
+    near, far, *_ = hosts
+    for state in (UNAVAILABLE, OPTIMIZED):
+        two.tree.state("one", state)
+        pr.attentions(hosts)
+        for h in (near, far):
+            s = scsi.parse_sense(h.scsi(scsi.request_sense(), read=252).good().data)
+            if h is near and state == UNAVAILABLE:
+                assert (s.key, s.asc, s.ascq) == (ILLEGAL, *scsi.LU_NOT_SUPPORTED)
+            else:
+                assert (s.key, s.asc, s.ascq) == (scsi.NO_SENSE, 0, 0)
+
+
 def test_task_management_in_standby(two, hosts):
     """5.16.2.4.4: the device takes part in all task management functions."""
     from lib import pdu as p
