@@ -269,7 +269,7 @@ int alua_group_free(struct alua_group *g, struct errmsg *err)
 		return errmsg_set(
 			err, -EBUSY, "the state of %s is being changed: try again", g->name);
 	free(g);
-	return alua_refresh(lu);
+	return alua_refresh(lu) ? errmsg_set(err, -ENOMEM, "%s: out of memory", lu->name) : 0;
 }
 
 int alua_group_set_id(struct alua_group *g, uint16_t id, struct errmsg *err)

@@ -154,6 +154,9 @@ int alua_lba_set(struct lu *lu, const char *text, struct errmsg *err)
 		/* Without the barrier of lu_refresh() nobody knows who looks at it. */
 		loops_barrier(lu->eng->loops, NULL, NULL);
 		errmsg_set(err, r, "lba_map: out of memory");
+	} else if (now || old) {
+		/* SPC-4 6.6.1: R_SUP and the Referrals VPD page are others now. */
+		ua_add_all(lu, SENSE_INQUIRY_DATA_HAS_CHANGED, NULL);
 	}
 	map_free(old);
 	return r;

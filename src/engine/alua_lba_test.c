@@ -107,7 +107,8 @@ static void blocks(void **state)
 		}
 	}
 	OK(alua_lba_set(lu, "", &err));
-	/* Without a map all blocks are alike. */
+	/* Without a map all blocks are alike, and pages 86h and B3h are others. */
+	hear(b, SENSE_INQUIRY_DATA_HAS_CHANGED);
 	read_at(&c, b, 0, 1);
 	io_good(&c);
 }
@@ -132,6 +133,7 @@ static void referrals(void **state)
 	run_cdb(&c, a, 0, b3, 6, in, sizeof(in), NULL, 0);
 	io_sense(&c, SENSE_INVALID_FIELD_IN_CDB);
 	OK(alua_lba_set(lu, "64 2\n0 1023 0:O 258:U\n64 1023 0:S 258:A", &err));
+	hear(a, SENSE_INQUIRY_DATA_HAS_CHANGED);
 	run_cdb(&c, a, 0, cdb, 16, in, sizeof(in), NULL, 0);
 	io_good(&c);
 	assert_int_equal(c.in_moved, sizeof(want));
@@ -158,8 +160,8 @@ static void referrals(void **state)
 	OK(alua_group_set_u8(g1, &g1->supported, g1->supported | TPG_LBD_SUP));
 	OK(alua_group_set_access(g1, ALUA_IMPLICIT, &err));
 	set_state(g1, TPG_LBA_DEPENDENT);
+	io_settle(&rig, b, 0);
 	lu_change(lu, d_sense, NULL);
-	io_tur(&rig, &c, b, 0);
 	read_at(&c, b, 5, 1);
 	assert_int_equal(c.status, STATUS_CHECK_CONDITION);
 	assert_int_equal(c.sense[0], 0x72);

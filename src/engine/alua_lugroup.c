@@ -133,16 +133,23 @@ int alua_lu_group_set_id(struct alua_lu_group *g, uint16_t id, struct errmsg *er
 	return 0;
 }
 
+static bool is_idle(struct alua_queue *q)
+{
+	bool idle;
+
+	pthread_mutex_lock(&q->lock);
+	idle = alua_queue_idle(q);
+	pthread_mutex_unlock(&q->lock);
+	return idle;
+}
+
 /* Under lu->lock. False: a change of state is under way. */
 static bool switch_to(struct lu_alua *alua, struct alua_lu_group *to)
 {
 	struct alua_lu_group *from = alua->lu_group;
-	bool idle;
 
-	pthread_mutex_lock(&alua->queue->lock);
-	idle = alua_queue_idle(alua->queue);
-	pthread_mutex_unlock(&alua->queue->lock);
-	if (!idle)
+	/* Nor may it come in the middle of a change that it would miss. */
+	if (!is_idle(alua->queue) || !is_idle(&to->queue))
 		return false;
 	pthread_mutex_lock(&from->queue.lock);
 	list_del(&alua->lu_group_link);
