@@ -157,6 +157,12 @@ static void persistent(void **state)
 		rig.port->rtpi);
 	is("res_pr_holder_tg_port", text);
 	is("res_type", "SPC3_PERSISTENT_RESERVATIONS");
+	/* What the port is called now, not what it was called then. */
+	assert_int_equal(port_set_rtpi(rig.port, 77, NULL), 0);
+	is("res_pr_holder_tg_port",
+		"SPC-3 Reservation: iSCSI Target Node Endpoint: naa.test\n"
+		"SPC-3 Reservation: Relative Port Identifier Tag: 77 iSCSI Portal Group Tag: 1 "
+		"iSCSI Logical Unit: 0");
 }
 
 static void spc2(void **state)

@@ -173,6 +173,9 @@ int pr_keep_import(struct lu *lu, const char *text, struct errmsg *err)
 
 	if (lu->exports)
 		return errmsg_set(err, -EBUSY, "%s is shown as a LUN", lu->name);
+	/* A change under way writes the same files. */
+	if (!wait_for_changes(lu))
+		return errmsg_set(err, -EBUSY, "%s has a change under way: try again", lu->name);
 	r = aptpl_parse_one(text, &one, err);
 	if (r)
 		return r;

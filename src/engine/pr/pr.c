@@ -86,6 +86,16 @@ const struct pr_state *pr_now(const struct lu *lu)
 	return atomic_load_explicit(&lu->pr->now, memory_order_acquire);
 }
 
+uint16_t pr_rtpi_of(const struct lu *lu, const struct pr_nexus *nexus)
+{
+	const struct port_lun *pl;
+
+	list_for_each (pl, &lu->port_luns, struct port_lun, lu_link)
+		if (pl->port->tpgt == nexus->tpgt && !strcmp(pl->port->device, nexus->device))
+			return pl->port->rtpi;
+	return nexus->rtpi;
+}
+
 /* Whoever replaces it does so under lu->lock, so that there it stays. */
 int pr_copy(struct lu *lu, struct pr_state **ret)
 {
@@ -93,6 +103,8 @@ int pr_copy(struct lu *lu, struct pr_state **ret)
 
 	pthread_mutex_lock(&lu->lock);
 	rc = pr_state_copy(pr_now(lu), ret);
+	for (uint32_t i = 0; !rc && i < (*ret)->n; i++)
+		(*ret)->r[i]->nexus.rtpi = pr_rtpi_of(lu, &(*ret)->r[i]->nexus);
 	pthread_mutex_unlock(&lu->lock);
 	return rc;
 }

@@ -28,8 +28,15 @@ void pr_done(struct lu *lu);
 
 /* The snapshot, never NULL; good until the caller returns to its loop. On loops only. */
 const struct pr_state *pr_now(const struct lu *lu);
-/* A copy of it, for other threads. 0 or -ENOMEM. */
+/*
+ * A copy of it, for other threads, with what target ports are called now. 0 or -ENOMEM.
+ */
 int pr_copy(struct lu *lu, struct pr_state **ret);
+/*
+ * RELATIVE TARGET PORT IDENTIFIER that the target port of a registration has now; what it had then
+ * if it does not show lu any more. Under lu->lock.
+ */
+uint16_t pr_rtpi_of(const struct lu *lu, const struct pr_nexus *nexus);
 /* How many registrations there are. Any thread. */
 uint32_t pr_count(struct lu *lu);
 

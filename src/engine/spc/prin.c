@@ -7,7 +7,6 @@
 #include "engine/cmd.h"
 #include "engine/handlers.h"
 #include "engine/lu.h"
-#include "engine/port.h"
 #include "engine/pr/pr.h"
 #include "scsi/opcodes.h"
 #include "scsi/reservation.h"
@@ -104,17 +103,6 @@ void spc_report_capabilities(struct cmd *cmd)
 	reply(cmd, build_capabilities);
 }
 
-/* What the target port of a registration is called now; what it was called then if it has gone. */
-static uint16_t rtpi_of(struct lu *lu, const struct pr_nexus *nexus)
-{
-	const struct port_lun *pl;
-
-	list_for_each (pl, &lu->port_luns, struct port_lun, lu_link)
-		if (pl->port->tpgt == nexus->tpgt && !strcmp(pl->port->device, nexus->device))
-			return pl->port->rtpi;
-	return nexus->rtpi;
-}
-
 static size_t build_full_status(
 	const struct cmd *cmd, const struct pr_state *s, uint8_t *buf, size_t cap)
 {
@@ -130,7 +118,7 @@ static size_t build_full_status(
 			.scope = s->scope,
 			.type = s->type,
 			/* With ALL_TG_PT each target port has a registration of its own. */
-			.rtpi = rtpi_of(lu, &r->nexus),
+			.rtpi = pr_rtpi_of(lu, &r->nexus),
 			.initiator_port = r->nexus.initiator_port,
 		};
 		size_t at = at_most(len, cap);
