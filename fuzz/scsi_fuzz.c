@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "engine/alua.h"
 #include "fabric/loopback/loopback.h"
 #include "rig.h"
 #include "scsi/opcodes.h"
@@ -201,6 +202,9 @@ static const struct {
 	{ OP_MAINTENANCE_IN, 12, BYTES, IN, SA_REPORT_SUPPORTED_TMFS },
 	{ OP_PERSISTENT_RESERVE_OUT, 10, BYTES, OUT, 0 },
 	{ OP_PERSISTENT_RESERVE_IN, 10, BYTES, IN, 0 },
+	{ OP_MAINTENANCE_IN, 12, BYTES, IN, SA_REPORT_TARGET_PORT_GROUPS },
+	{ OP_MAINTENANCE_OUT, 12, BYTES, OUT, SA_SET_TARGET_PORT_GROUPS },
+	{ OP_SERVICE_ACTION_IN_16, 16, BYTES, IN, SA_REPORT_REFERRALS },
 };
 
 /* The bytes that the blocks of such a command are. */
@@ -409,6 +413,32 @@ static void rec_admin(struct fuzz *f, struct input *in)
 	look(f);
 }
 
+/* The target changes the state of the paths, or how that goes. */
+static void rec_alua(struct fuzz *f, struct input *in)
+{
+	struct alua_group *g = alua_group_default(f->lu);
+	uint8_t how = input_u8(in);
+	struct errmsg err;
+
+	errmsg_init(&err);
+	switch (how >> 4 & 3) {
+	case 0:
+		(void)alua_group_set_u32(g, &g->nonop_delay_ms, how % 16);
+		break;
+	case 1:
+		(void)alua_group_set_u32(g, &g->trans_delay_ms, how % 16);
+		(void)alua_group_set_u8(g, &g->supported, how & 1 ? 0xdf : 0x5f);
+		(void)alua_group_set_access(g, how & 2 ? ALUA_IMPLICIT : 3, &err);
+		break;
+	case 2:
+		(void)alua_lba_set(f->lu, how & 1 ? "8 2\n0 63 0:O\n8 63 0:U" : "", &err);
+		break;
+	default: /* may be refused, or fail */
+		(void)alua_group_set_state(g, how % 16, &err);
+	}
+	look(f);
+}
+
 static void rec_wait(struct fuzz *f, struct input *in)
 {
 	slot_wait(f, &f->slots[input_u8(in) % SLOTS]);
@@ -424,6 +454,7 @@ static void (*const records[])(struct fuzz *f, struct input *in) = {
 	rec_nexus,
 	rec_admin,
 	rec_wait,
+	rec_alua,
 };
 
 static void run_records(struct fuzz *f, struct input *in)
