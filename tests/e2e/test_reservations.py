@@ -179,8 +179,10 @@ def test_damaged_file(served):
     assert "are lost" in d.log()
     assert listed(d)["lost"]
     assert "LOST" in ulio(d, "reservation", "list")
-    stranger = node(d, 2)
-    stranger.scsi(scsi.read10(0, 1), read=512).check(scsi.DATA_PROTECT)
+    stranger = pr.Host(d.session(name=NODE.format(2)))
+    while (r := stranger.scsi(scsi.read10(0, 1), read=512)).sense.key == scsi.UNIT_ATTENTION:
+        pass
+    r.check(scsi.DATA_PROTECT, (0x44, 1))        # PERSISTENT RESERVATION INFORMATION LOST
     ulio(d, "reservation", "clear", "disk0", "--all")
     stranger.scsi(scsi.read10(0, 1), read=512).good()
     assert not listed(d)["lost"]
