@@ -153,7 +153,7 @@ void apply_values(
 	qsort(names, n, sizeof(*names), by_name);
 	for (i = 0; i < n; i++) {
 		snprintf(attr, sizeof(attr), "%s%s%s", sub, *sub ? "/" : "", names[i]);
-		snprintf(place, sizeof(place), "%s/%s", key, names[i]);
+		snprintf(place, sizeof(place), "%s%s%s", key, *key ? "/" : "", names[i]);
 		v = json_object_get(values, names[i]);
 		if (!apply_set_json(a, dir, attr, v, place) && keeps_out(names[i]))
 			a->unsafe = true;

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon/daemon.h"
@@ -38,6 +39,9 @@ int daemon_check(struct daemon *d)
 	json_t *config = NULL;
 	int r = daemon_up(d, DAEMON_CHECK, &err);
 
+	/* A place in the simulator's files, where there will be one. */
+	if (!r && (!d->o->dbroot || strcmp(d->o->dbroot, "none") != 0))
+		r = engine_set_dbroot(d->eng, "/kept", &err);
 	problems_init(&p);
 	strbuf_init(&out);
 	if (r)

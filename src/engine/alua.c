@@ -346,8 +346,8 @@ int alua_group_set_write_metadata(struct alua_group *g, bool on, struct errmsg *
 		return 0;
 	if (on && !engine_dbroot(g->lu->eng))
 		return errmsg_set(err, -ENODEV,
-			"alua_write_metadata: there is no directory to keep it in: start with "
-			"one (dbroot)");
+			"alua_write_metadata: there is no directory to keep it in: start "
+			"with --dbroot DIRECTORY");
 	g->write_metadata = on;
 	if (on)
 		r = begin_to_keep(g, err);
@@ -437,8 +437,8 @@ int alua_set_offline_metadata(struct port_lun *pl, bool on, struct errmsg *err)
 		return 0;
 	if (on && !engine_dbroot(pl->port->eng))
 		return errmsg_set(err, -ENODEV,
-			"alua_tg_pt_write_md: there is no directory to keep it in: start with one "
-			"(dbroot)");
+			"alua_tg_pt_write_md: there is no directory to keep it in: start with "
+			"--dbroot DIRECTORY");
 	pl->alua_write_metadata = on;
 	if (!on)
 		return 0;

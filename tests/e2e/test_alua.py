@@ -5,7 +5,7 @@ same after a save and a restart, after a reload, and after a kill where they are
 import json
 import subprocess
 
-from lib.daemon import ULIO, sanitizer_env
+from lib.daemon import ULIO, ULIOD, sanitizer_env
 from lib.saveconfig import IQN, disk, portal_group, target_of
 from lib.ports import give_port, take_port
 
@@ -140,6 +140,24 @@ def test_saved(serve):
         assert row(d, "unsaved") is None
     finally:
         give_port(second)
+
+
+def test_check(serve):
+    """--check knows what a daemon could keep, and what it could not."""
+    group = {"name": "far", "tg_pt_gp_id": 7, "alua_access_state": 2, "alua_access_status": 2,
+             "alua_access_type": 2, "alua_write_metadata": 1, "preferred": 1}
+    d = serve(lambda d: {"storage_objects": [disk("r0", alua_tpgs=[group])], "targets": [], "fabric_modules": []})
+
+    def check(*args):
+        return subprocess.run([ULIOD, "--config", d.config_path, "--check", *args], capture_output=True, text=True,
+                              timeout=60, env=sanitizer_env(d.dir), check=False)
+
+    r = check()
+    assert r.returncode == 0 and "good" in r.stdout, r.stdout + r.stderr
+    r = check("--dbroot", "none")
+    assert r.returncode == 1 and "/storage_objects/0/alua_tpgs/0/alua_write_metadata" in r.stdout
+    far = row(d, "far")
+    assert far["state"] == "standby" and far["access"] == "Explicit" and far["preferred"]
 
 
 def test_kept(serve):
