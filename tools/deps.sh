@@ -29,7 +29,7 @@ packages() {
 		;;
 	vm)
 		echo python3-pytest qemu-system-x86 qemu-utils open-iscsi busybox-static cpio kmod \
-			e2fsprogs xfsprogs fio
+			e2fsprogs xfsprogs fio sg3-utils multipath-tools dmsetup udev
 		;;
 	bench)
 		echo tgt libiscsi-bin qemu-utils qemu-block-extra fio python3

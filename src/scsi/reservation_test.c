@@ -364,7 +364,7 @@ static void test_full_status(void **state)
 		'x', '0', '0', '0', '2', '3', 'd', 'a', 'b', 'c', 'd', 'e', 'f', 0, 0, 0, 0);
 	expect_truncation(buf, n, prin_full_status(&st, cut, cap));
 
-	/* Not the holder: nothing is said of the reservation. On all target ports: none is named. */
+	/* Not the holder: no word of the reservation. On all target ports: none is named. */
 	st.holder = false;
 	st.all_tg_pt = true;
 	st.initiator_port = "iqn.a:b";

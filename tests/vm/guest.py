@@ -17,10 +17,18 @@ from lib.daemon import SOURCE
 CACHE = os.environ.get("ULIO_VM_CACHE", os.path.join(SOURCE, ".cache", "vm"))
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-MODULES = ["crc32c_generic", "virtio_pci", "virtio_net", "iscsi_tcp", "sd_mod", "ext4", "xfs", "dm_multipath",
-           "sg"]
+MODULES = ["crc32c_generic", "virtio_pci", "virtio_net", "virtio_blk", "iscsi_tcp", "sd_mod", "ext4", "xfs",
+           "dm_multipath", "sg", "scsi_dh_alua", "dm_round_robin", "dm_service_time", "dm_queue_length", "unix"]
 PROGRAMS = ["/bin/busybox", "/sbin/iscsid", "/sbin/iscsiadm", "/sbin/iscsi-iname", "/sbin/mkfs.ext4",
-            "/sbin/e2fsck", "/sbin/mkfs.xfs", "/sbin/xfs_repair", "/usr/bin/fio"]
+            "/sbin/e2fsck", "/sbin/mkfs.xfs", "/sbin/xfs_repair", "/usr/bin/fio",
+            "/usr/bin/sg_persist", "/usr/bin/sg_rtpg", "/usr/bin/sg_stpg", "/usr/bin/sg_inq", "/usr/bin/sg_turs",
+            "/usr/bin/sg_dd", "/sbin/multipath", "/sbin/multipathd", "/sbin/mpathpersist", "/sbin/dmsetup",
+            "/lib/systemd/systemd-udevd", "/bin/udevadm", "/lib/udev/scsi_id",
+            *sorted(glob.glob("/lib/multipath/*.so"))]
+# multipathd takes what it knows of a device from udev's database, and dmsetup waits for udev.
+FILES = [f"/lib/udev/rules.d/{n}.rules" for n in (
+    "50-udev-default", "55-dm", "56-dm-mpath", "60-block", "60-multipath", "60-persistent-storage",
+    "60-persistent-storage-dm", "95-dm-notify")]
 
 
 def run(*cmd, **kw):
@@ -88,7 +96,7 @@ def libraries(programs):
 def initramfs(directory):
     """Path of the initramfs; made anew when the modules, the programs or init changed."""
     init = os.path.join(HERE, "init")
-    files = [(p, p) for p in PROGRAMS + libraries(PROGRAMS)]
+    files = [(p, p) for p in PROGRAMS + libraries(PROGRAMS) + FILES]
     files.append((init, "/init"))
     order = module_files(directory)
     files += [(os.path.join(directory, m), f"/modules/{i:03}-{os.path.basename(m)}") for i, m in enumerate(order)]
@@ -102,7 +110,7 @@ def initramfs(directory):
     root = path + ".d"
     shutil.rmtree(root, ignore_errors=True)
     for d in ("dev", "proc", "sys", "run/lock/iscsi", "tmp", "etc/iscsi", "mnt", "var/lib/iscsi", "sbin", "bin",
-              "usr/sbin", "root"):
+              "usr/sbin", "root", "run/udev"):
         os.makedirs(os.path.join(root, d), exist_ok=True)
     for src, dst in files:
         to = root + dst
@@ -110,6 +118,10 @@ def initramfs(directory):
         shutil.copy(src, to)            # follows links, keeps the mode
     with open(os.path.join(root, "etc", "passwd"), "w", encoding="ascii") as f:
         f.write("root:x:0:0:root:/root:/bin/sh\n")
+    with open(os.path.join(root, "etc", "group"), "w", encoding="ascii") as f:
+        f.writelines(f"{g}:x:{i}:\n" for i, g in enumerate(
+            ("root", "tty", "disk", "cdrom", "tape", "kmem", "input", "render", "video", "audio", "lp", "dialout",
+             "floppy", "sgx", "kvm", "netdev")))
     for old in glob.glob(os.path.join(CACHE, "initramfs-*.cpio")):
         os.unlink(old)
     names = run("find", ".", "-print0", cwd=root)

@@ -21,10 +21,12 @@ class Failed(AssertionError):
 class Machine:
     """A running guest. run() gives it one shell command and waits for its end."""
 
-    def __init__(self, directory, memory="1536M"):
+    def __init__(self, directory, memory="1536M", drives=()):
         self.dir = directory
+        self.drives = drives            # images that the guest sees as /dev/vda, /dev/vdb …
         self.memory = memory
         self.path = os.path.join(directory, "vm.sock")
+        self.console_path = os.path.join(directory, "console.log")
 
     def start(self):
         vmlinuz, modules = guest.kernel()
@@ -33,8 +35,9 @@ class Machine:
             "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
             "-m", self.memory, "-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot",
             "-kernel", vmlinuz, "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1 net.ifnames=0",
-            "-serial", f"file:{self.dir}/console.log", "-serial", f"unix:{self.path},server=on,wait=on",
-            "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile="],
+            "-serial", f"file:{self.console_path}", "-serial", f"unix:{self.path},server=on,wait=on",
+            "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile="]
+            + [w for d in self.drives for w in ("-drive", f"file={d},format=raw,if=virtio")],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         err = Lines(self.proc.stderr)
         err.wait_for("waiting for connection", 30)
@@ -46,7 +49,7 @@ class Machine:
         return self
 
     def console(self):
-        with open(os.path.join(self.dir, "console.log"), encoding="utf-8", errors="replace") as f:
+        with open(self.console_path, encoding="utf-8", errors="replace") as f:
             return f.read()
 
     def _line(self, timeout):
@@ -81,12 +84,18 @@ class Machine:
             return str(e)
         raise AssertionError(f"should have failed: {command}\n{out[-2000:]}")
 
-    def check(self):
-        """Assert that the guest's kernel complained of nothing."""
-        dmesg = self.run("dmesg")
+    def check(self, paths=False):
+        """Assert that the guest's kernel complained of nothing; paths: but of the paths of a multipath map."""
+        dmesg = self.run("dmesg" + (" | grep -v 'I/O error, dev sd'" if paths else ""))
         bad = re.findall(r".*(?:Oops|BUG:|blocked for more than|I/O error|Buffer I/O|critical target|"
                          r"detected conn error|Call Trace).*", dmesg)
         assert not bad, "the guest's kernel says:\n" + "\n".join(bad[:20])
+
+    def kill(self):
+        """The power goes: the guest loses all that its disks were not told to keep."""
+        self.proc.kill()
+        self.proc.wait()
+        self.sock.close()
 
     def stop(self):
         try:

@@ -157,7 +157,7 @@ static enum what look_up(const struct pr_request *rq, uint64_t own)
 	return what;
 }
 
-/* The TransportIDs of the list, which world_ids() made out of ids. False: one of them is refused. */
+/* The TransportIDs of the list, which world_ids() made of ids. False: one of them is refused. */
 static bool want_ids(
 	const struct world *now, const struct pr_request *rq, const char *ids, struct want *w)
 {

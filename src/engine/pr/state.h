@@ -32,7 +32,7 @@ struct pr_nexus {
 struct pr_registration {
 	struct pr_nexus nexus; /* its strings are owned by this registration */
 	uint64_t key; /* never 0 */
-	bool all_tg_pt; /* was made with ALL_TG_PT; there is one for each target port all the same */
+	bool all_tg_pt; /* was made with ALL_TG_PT; there is one for each target port still */
 	bool holder; /* with an all registrants type every registration is */
 	uint32_t generation; /* PRGENERATION before the command that made or changed it */
 	uint32_t lun; /* LUN by which that initiator sees the LU */

@@ -152,7 +152,8 @@ static const struct row rows[] = {
 	{ "A1 B2 C3 @1A",  SA_REGISTER, 1, 0, 0, GOOD, "B2 C3", "", true },
 	{ "A1 B2 C3 @3A",  SA_REGISTER, 1, 0, 0, GOOD, "B2 C3", "", true },
 	{ "A1 B2 C3 @5A",  SA_REGISTER, 1, 0, 0, GOOD, "B2 C3", "B4 C4", true },
-	{ "A1 B2 C3 @6A",  SA_REGISTER_AND_IGNORE_EXISTING_KEY, 9, 0, 0, GOOD, "B2 C3", "B4 C4", true },
+	{ "A1 B2 C3 @6A",
+		SA_REGISTER_AND_IGNORE_EXISTING_KEY, 9, 0, 0, GOOD, "B2 C3", "B4 C4", true },
 	{ "A1 B2 @5B",     SA_REGISTER, 1, 0, 0, GOOD, "B2 @5B", "", true },
 	{ "A1 B2 @7",      SA_REGISTER, 1, 0, 0, GOOD, "B2 @7", "", true },
 	{ "A1 @8",         SA_REGISTER, 1, 0, 0, GOOD, "", "", true },
@@ -200,8 +201,10 @@ static const struct row rows[] = {
 	{ "A1 B2 @5B",     SA_PREEMPT, 1, 1, 5, GOOD, "B2 @5B", "", true },
 	{ "A1 B2 @1B",     SA_PREEMPT, 1, 9, 1, CONFLICT, NULL, "", false },
 	{ "A1 B2 @7",      SA_PREEMPT, 1, 9, 7, CONFLICT, NULL, "", false },
-	{ "A1 B2 @1B",     SA_PREEMPT, 1, 0, 1, SENSE_INVALID_FIELD_IN_PARAMETER_LIST, NULL, "", false },
-	{ "A1 B2",         SA_PREEMPT, 1, 0, 1, SENSE_INVALID_FIELD_IN_PARAMETER_LIST, NULL, "", false },
+	{ "A1 B2 @1B",
+		SA_PREEMPT, 1, 0, 1, SENSE_INVALID_FIELD_IN_PARAMETER_LIST, NULL, "", false },
+	{ "A1 B2",
+		SA_PREEMPT, 1, 0, 1, SENSE_INVALID_FIELD_IN_PARAMETER_LIST, NULL, "", false },
 	{ "A1 B2 @1B",     SA_PREEMPT, 2, 2, 1, CONFLICT, NULL, "", false },
 	{ "B2 @1B",        SA_PREEMPT, 0, 2, 1, CONFLICT, NULL, "", false },
 	/* 5.12.11.2.6, PREEMPT AND ABORT */
@@ -211,7 +214,8 @@ static const struct row rows[] = {
 	{ "A1 B2 @5A",     SA_PREEMPT_AND_ABORT, 1, 1, 5, GOOD, "A1 B2 @5A", "", true },
 	{ "A1 B1 @8",      SA_PREEMPT_AND_ABORT, 1, 1, 8, GOOD, "", "A! B5!", true },
 	/* only then: SPC-5 */
-	{ "A1",            SA_REPLACE_LOST_RESERVATION, 0, 1, 1, SENSE_INVALID_RELEASE_OF_PR, NULL, "", false },
+	{ "A1",
+		SA_REPLACE_LOST_RESERVATION, 0, 1, 1, SENSE_INVALID_RELEASE_OF_PR, NULL, "", false },
 };
 /* clang-format on */
 
