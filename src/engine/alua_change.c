@@ -226,7 +226,8 @@ static bool excludes(const struct lu_step *s, const struct cmd *cmd)
 	const struct part *p = container_of(s, struct part_step, s)->part;
 	const struct alua_group *g;
 
-	if (!cmd->itl)
+	/* What only waits for its turn is judged again when that comes. */
+	if (!cmd->itl || !cmd->in_io)
 		return false;
 	g = atomic_load_explicit(&cmd->itl->pl->alua_group, memory_order_relaxed);
 	for (unsigned i = 0; i < p->n; i++) {

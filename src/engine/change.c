@@ -90,7 +90,7 @@ static bool drain_clear(struct drain *d, struct loop *loop)
 	if (!s->ops->excludes)
 		return true;
 	list_for_each (cmd, &lu_loop(s->lu, loop)->cmds, struct cmd, link)
-		if (cmd->in_io && s->ops->excludes(s, cmd))
+		if ((cmd->in_io || cmd->state == CMD_GATED) && s->ops->excludes(s, cmd))
 			return false;
 	return true;
 }

@@ -48,9 +48,10 @@ struct lu_step_ops {
 	 */
 	void (*publish)(struct lu_step *s);
 	/*
-	 * On any loop, that of cmd: whether cmd, which is past cmd_enter_io() and not ended, is
-	 * excluded by what was published. It may be orphaned (cmd->orphan): then it has no itl. May
-	 * be NULL: none is.
+	 * On any loop, that of cmd: whether cmd, which is with its disk (cmd->in_io) or has passed
+	 * its checks and waits for its turn there (CMD_GATED), is excluded by what was published
+	 * and must have ended. It may be orphaned (cmd->orphan): then it has no itl. May be NULL:
+	 * none is.
 	 */
 	bool (*excludes)(const struct lu_step *s, const struct cmd *cmd);
 	/*

@@ -83,16 +83,19 @@ static bool check_ready(struct cmd *cmd, const struct lu_conf *conf)
 }
 
 /* SPC-4 5.15.2.4, 5.12.1: asymmetric access state, then persistent reservations. */
-static bool check_bars(struct cmd *cmd, const struct lu_conf *conf)
+static bool judge_bars(struct cmd *cmd, uint32_t bars)
 {
-	uint32_t bars = atomic_load_explicit(&cmd->itl->bars, memory_order_acquire);
-
 	if (!bars)
 		return true;
 	/* Reads under a write exclusive type are to be cheap, too. */
 	if (!(bars & ~(uint32_t)BAR_PR_ALL) && !bars_pr_conflict(bars, cmd->row->rules))
 		return true;
 	return bars_pass(cmd, bars);
+}
+
+static bool check_bars(struct cmd *cmd, const struct lu_conf *conf)
+{
+	return judge_bars(cmd, atomic_load_explicit(&cmd->itl->bars, memory_order_acquire));
 }
 
 /* SPC-2 5.5.1 */
@@ -122,8 +125,24 @@ static check_fn *const checks[] = {
 	check_write_protect,
 };
 
+/*
+ * SPC-4 5.12.1: what writes the medium is checked for conflicts until it does; what does not is
+ * checked before it is enabled, and no reservation that comes later ends it with a conflict.
+ */
+static bool check_bars_late(struct cmd *cmd, const struct lu_conf *conf)
+{
+	uint32_t bars = atomic_load_explicit(&cmd->itl->bars, memory_order_acquire);
+
+	return judge_bars(cmd, cmd->row->rules & RULE_WRITES ? bars : bars & ~(uint32_t)BAR_PR_ALL);
+}
+
+static bool check_reservation_late(struct cmd *cmd, const struct lu_conf *conf)
+{
+	return !(cmd->row->rules & RULE_WRITES) || check_reservation(cmd, conf);
+}
+
 /* What may have changed while a command waited for its data. */
-static check_fn *const late_checks[] = { check_bars, check_reservation, check_ready,
+static check_fn *const late_checks[] = { check_bars_late, check_reservation_late, check_ready,
 	check_write_protect };
 
 static bool pass(struct cmd *cmd, check_fn *const *list, unsigned n)

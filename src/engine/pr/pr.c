@@ -324,6 +324,9 @@ static bool excludes(const struct lu_step *s, const struct cmd *cmd)
 {
 	if (cmd->orphan)
 		return excludes_orphan(step_of(s), cmd);
+	/* Of what waits for its turn writes are judged again when that comes, and reads are not. */
+	if (!cmd->in_io && cmd->row->rules & RULE_WRITES)
+		return false;
 	return bars_pr_conflict(atomic_load(&cmd->itl->bars), cmd->row->rules);
 }
 
