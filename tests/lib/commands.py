@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every command that a disk may list in REPORT SUPPORTED OPERATION CODES, with what the standards say
 of it in the presence of reservations (SPC-4 tables 65 and 66, SBC-4 table 13) and asymmetric access
-states (SPC-4 5.16.2.4, 5.16.2.5). Tests walk what the target lists; what is not here fails them."""
+states (SPC-4 5.15.2.4, 5.15.2.5). Tests walk what the target lists; what is not here fails them."""
 
 import struct
 from collections import namedtuple
@@ -18,7 +18,7 @@ MOVER = "mover"                         # Conflict for all but a single holder
 REGISTERED = "registered"               # Conflict for those who are not registered
 EITHER = "either"                       # Conflict or the end named in fails for those who are not registered
 
-# States (SPC-4 5.16.2.4) in which a command shall be served: all of them; all but transitioning;
+# States (SPC-4 5.15.2.4) in which a command shall be served: all of them; all but transitioning;
 # active ones and standby; active ones only. MAY: it may be served anywhere, and leads to no medium.
 EVER, NO_TRANSITION, STANDBY, ACTIVE, MAY = "ever", "no transition", "standby", "active", "may"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Persistent reservations as SPC-4 5.13 tells them, for tests to compare a target with: a Model, one
+"""Persistent reservations as SPC-4 5.12 tells them, for tests to compare a target with: a Model, one
 command, what it must end with, and who must be told what. Written from the text, in its order.
 
 A verdict is GOOD, CONFLICT, or an (asc, ascq) of ILLEGAL REQUEST. Where the text leaves a choice, what
@@ -51,7 +51,7 @@ class Model:
                 self.told[n] = what
 
     def _remove(self, nexus):
-        """5.13.10: with the registration of the (last) holder the reservation goes."""
+        """5.12.10: with the registration of the (last) holder the reservation goes."""
         last = self.holds(nexus) and (self.type not in ALL_REGISTRANTS or len(self.regs) == 1)
         del self.regs[nexus]
         if last:
@@ -65,7 +65,7 @@ class Model:
         self.told = {}
         if action in (REGISTER, REGISTER_AND_IGNORE):
             return self._register(nexus, action, key, sark)
-        # 5.13.7: what comes from an unregistered nexus; 6.16.3: RESERVATION KEY
+        # 5.12.7: what comes from an unregistered nexus; 6.16.3: RESERVATION KEY
         if nexus not in self.regs or self.regs[nexus] != key:
             return {CONFLICT}
         return {RESERVE: self._do_reserve, RELEASE: self._do_release, CLEAR: self._do_clear,
@@ -90,7 +90,7 @@ class Model:
         return {GOOD}
 
     def _do_reserve(self, nexus, rtype, scope, **_):
-        """5.13.9."""
+        """5.12.9."""
         wrong = scope != 0 or rtype not in TYPES
         if self.type is not None:
             if self.holds(nexus) and not wrong and rtype == self.type:
@@ -102,7 +102,7 @@ class Model:
         return {GOOD}
 
     def _do_release(self, nexus, rtype, scope, **_):
-        """5.13.11.2.2."""
+        """5.12.11.2.2."""
         wrong = scope != 0 or rtype not in TYPES
         if not self.holds(nexus):
             return {GOOD, INVALID_FIELD_IN_CDB} if wrong else {GOOD}
@@ -114,7 +114,7 @@ class Model:
         return {GOOD}
 
     def _do_clear(self, nexus, **_):
-        """5.13.11.2.7."""
+        """5.12.11.2.7."""
         self.generation += 1
         self._tell(self.regs, RESERVATIONS_PREEMPTED, nexus)
         self.regs.clear()
@@ -122,10 +122,10 @@ class Model:
         return {GOOD}
 
     def _do_preempt(self, nexus, sark, rtype, scope, **_):
-        """5.13.11.2.4 to .6, table 72."""
+        """5.12.11.2.4 to .6, table 72."""
         everyone = self.type in ALL_REGISTRANTS and sark == 0
         if sark == 0 and not everyone:
-            # Table 72 speaks of reservations, 5.13.11.2.5 of keys that nobody has registered.
+            # Table 72 speaks of reservations, 5.12.11.2.5 of keys that nobody has registered.
             return {INVALID_FIELD_IN_PARAMETERS} if self.type is not None else \
                 {INVALID_FIELD_IN_PARAMETERS, CONFLICT}
         lost = {n for n, k in self.regs.items() if everyone or k == sark}
@@ -134,7 +134,7 @@ class Model:
         holders = self.type is not None and self.type not in ALL_REGISTRANTS and \
             self.regs[self.holder] == sark
         if not everyone and not holders:
-            self.generation += 1        # 5.13.11.2.5: SCOPE and TYPE are ignored
+            self.generation += 1        # 5.12.11.2.5: SCOPE and TYPE are ignored
             self._tell(lost, REGISTRATIONS_PREEMPTED, nexus)
             for n in lost:
                 self._remove(n)
@@ -152,7 +152,7 @@ class Model:
         return {GOOD}
 
     def _do_move(self, nexus, sark, dest, unreg, **_):
-        """5.13.8, table 70. dest[0] is an initiator port."""
+        """5.12.8, table 70. dest[0] is an initiator port."""
         verdicts = set()
         if self.type in ALL_REGISTRANTS:
             return {CONFLICT}

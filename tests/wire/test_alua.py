@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Asymmetric logical unit access: two target ports in groups of their own, states by the administrator
-(implicit) and by SET TARGET PORT GROUPS (explicit). SPC-4 5.16.2, 6.37, 6.45, 7.8.6."""
+(implicit) and by SET TARGET PORT GROUPS (explicit). SPC-4 5.15.2, 6.37, 6.45, 7.8.6."""
 
 import os
 import struct
@@ -214,7 +214,7 @@ def test_report_formats(two, hosts):
 
 
 def test_access_types(two, hosts):
-    """TPGS of standard INQUIRY data, and who may change what (5.16.2.3, 5.16.2.7, 5.16.2.8)."""
+    """TPGS of standard INQUIRY data, and who may change what (5.15.2.3, 5.15.2.7, 5.15.2.8)."""
     near, far, *_ = hosts
     t = two.tree
     for access, implicit, explicit in ((3, 1, 1), (1, 1, 0), (2, 0, 1)):
@@ -247,7 +247,7 @@ def test_access_types(two, hosts):
 
 
 def test_preference(two, hosts):
-    """5.16.2.6: PREF is independent of the state."""
+    """5.15.2.6: PREF is independent of the state."""
     near = hosts[0]
     two.tree.group("two", "preferred", 1)
     assert {k: g.pref for k, g in groups(near).items() if k} == {10: 0, 20: 1}
@@ -374,7 +374,7 @@ def walk(near, commands, state):
 
 @pytest.mark.parametrize("state", (OPTIMIZED, NON_OPTIMIZED, STANDBY, UNAVAILABLE, OFFLINE))
 def test_commands_by_state(two, hosts, state):
-    """5.16.2.4: which commands run in which state; the other port is not concerned."""
+    """5.15.2.4: which commands run in which state; the other port is not concerned."""
     near, far, *_ = hosts
     commands = every_command(near)
     enter(two, state)
@@ -400,7 +400,7 @@ def test_what_is_refused_is_not_done(two, hosts, state):
 
 
 def test_peripheral_qualifier(two, hosts):
-    """5.16.2.4.5: INQUIRY through an unavailable port: peripheral qualifier 001b; else 000b."""
+    """5.15.2.4.5: INQUIRY through an unavailable port: peripheral qualifier 001b; else 000b."""
     near, far, *_ = hosts
     for state in (OPTIMIZED, NON_OPTIMIZED, STANDBY, UNAVAILABLE, OPTIMIZED):
         two.tree.state("one", state)
@@ -423,7 +423,7 @@ def test_request_sense_when_unavailable(two, hosts):
 
 
 def test_task_management_in_standby(two, hosts):
-    """5.16.2.4.4: the device takes part in all task management functions."""
+    """5.15.2.4.4: the device takes part in all task management functions."""
     from lib import pdu as p
     near = hosts[0]
     two.tree.state("one", STANDBY)
@@ -436,7 +436,7 @@ def test_task_management_in_standby(two, hosts):
 # --- who is told
 
 def test_implicit_change_is_told_to_all(two, hosts):
-    """5.16.2.5: every I_T nexus, at each port; once for each change; and the status code says how."""
+    """5.15.2.5: every I_T nexus, at each port; once for each change; and the status code says how."""
     near = hosts[0]
     for state in (NON_OPTIMIZED, STANDBY, UNAVAILABLE, OPTIMIZED):
         two.tree.state("one", state)
@@ -447,7 +447,7 @@ def test_implicit_change_is_told_to_all(two, hosts):
 
 
 def test_explicit_change_is_told_to_the_others(two, hosts):
-    """5.16.2.5, 6.45: every I_T nexus but the one that sent the command."""
+    """5.15.2.5, 6.45: every I_T nexus but the one that sent the command."""
     near, far, *_ = hosts
     for state in (NON_OPTIMIZED, STANDBY, UNAVAILABLE, OPTIMIZED):
         stpg(near, (state, 20)).good()
@@ -455,7 +455,7 @@ def test_explicit_change_is_told_to_the_others(two, hosts):
         assert groups(far)[20].state == state and groups(far)[20].status == alua.BY_STPG
         assert groups(far)[10].state == OPTIMIZED
         assert two.tree.group("two", "alua_access_state") == str(state)
-    # Through the port that it concerns: also out of standby and unavailable (5.16.2.4.4, 5.16.2.4.5).
+    # Through the port that it concerns: also out of standby and unavailable (5.15.2.4.4, 5.15.2.4.5).
     for state in (STANDBY, OPTIMIZED, UNAVAILABLE, OPTIMIZED):
         stpg(near, (state, 10)).good()
         assert pr.told(hosts) == [None] + [STATE_CHANGED] * 3
@@ -546,7 +546,7 @@ def test_stpg_under_reservations(two, hosts):
 
 
 def test_reservations_in_standby(two, hosts):
-    """5.16.2.4.4: PERSISTENT RESERVE IN and OUT work in standby, for whoever fences through that path."""
+    """5.15.2.4.4: PERSISTENT RESERVE IN and OUT work in standby, for whoever fences through that path."""
     near, far, *_ = hosts
     two.tree.state("one", STANDBY)
     pr.attentions(hosts)
@@ -579,7 +579,7 @@ def meanwhile(two, fn):
 
 
 def test_transition(two, hosts):
-    """5.16.2.5: while the state changes REPORT TARGET PORT GROUPS says Fh, INQUIRY, REPORT LUNS and REQUEST
+    """5.15.2.5: while the state changes REPORT TARGET PORT GROUPS says Fh, INQUIRY, REPORT LUNS and REQUEST
     SENSE are served, and what is not says IN TRANSITION; when it is over, the new state holds."""
     near, far, *_ = hosts
     two.tree.group("one", "trans_delay_msecs", 700)
@@ -716,7 +716,7 @@ def referrals(data):
 
 
 def test_logical_block_dependent(two, hosts):
-    """5.16.2.4.7, SBC-3 4.25: each segment has its state at each port; a command that needs a segment which
+    """5.15.2.4.7, SBC-3 4.25: each segment has its state at each port; a command that needs a segment which
     its port does not reach is refused and not done, the others are served."""
     near, far, *_ = hosts
     t = two.tree

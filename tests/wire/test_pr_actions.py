@@ -159,7 +159,7 @@ def actions(own, rtype):
 
 @pytest.mark.parametrize("rtype", (None, *pr.TYPES))
 def test_every_action(cluster, rtype):
-    """SPC-4 5.13.7 to 5.13.11: verdict, registrations, holder, type, PRGENERATION, unit attentions."""
+    """SPC-4 5.12.7 to 5.12.11: verdict, registrations, holder, type, PRGENERATION, unit attentions."""
     n = 0
     for regs, holder in situations(rtype):
         cases = []
@@ -211,7 +211,7 @@ def test_walk(cluster, seed):
 
 def test_types_and_scopes(cluster):
     """6.15.3.3, 6.15.3.4: another scope than LU_SCOPE and the reserved and obsolete types are refused
-    where they count, and not looked at where they do not (5.13.7, 5.13.11.2.5, 5.13.11.2.7)."""
+    where they count, and not looked at where they do not (5.12.7, 5.12.11.2.5, 5.12.11.2.7)."""
     cluster.become((KA, KB, KC, 0), None, None)
     for t in range(16):
         if t not in pr.TYPES:
@@ -289,7 +289,7 @@ def test_less_data_than_said(four):
 
 
 def test_replace_lost_reservation(four):
-    """5.13.11.3: nothing has been lost. Where the action is not offered (RLR_C) it is not there."""
+    """5.12.11.3: nothing has been lost. Where the action is not offered (RLR_C) it is not there."""
     a, b, *_ = four
     can = a.capabilities().rlr_c
     right = pr.INVALID_RELEASE if can else scsi.INVALID_FIELD_IN_CDB
@@ -450,7 +450,7 @@ def registrations(host):
 
 
 def test_registration_resources(four):
-    """5.13.7: too many registrations are refused as a whole, with INSUFFICIENT REGISTRATION RESOURCES."""
+    """5.12.7: too many registrations are refused as a whole, with INSUFFICIENT REGISTRATION RESOURCES."""
     a = four[0]
     chunk, n, before = 300, 0, 0
     for n in range(0, 1 << 16, chunk):
@@ -476,7 +476,7 @@ def move(host, key, sark, rtpi, tid, **kw):
 
 
 def test_move_refusals(four):
-    """5.13.8, 6.16.4: what REGISTER AND MOVE does not take."""
+    """5.12.8, 6.16.4: what REGISTER AND MOVE does not take."""
     a, b, *_ = four
     rtpi = a.rtpi()
     a.register(KA)
@@ -498,7 +498,7 @@ def test_move_refusals(four):
 
 
 def test_move_to_who_is_absent(daemon, four, lun):
-    """5.13.8: the reservation goes to a name; it works when that host comes."""
+    """5.12.8: the reservation goes to a name; it works when that host comes."""
     a, b, *_ = four
     isid, name = new_isid(), "iqn.2026-01.example.test:later"
     a.register(KA)
@@ -573,7 +573,7 @@ def test_allocation_length(four):
         # EXPECTED DATA TRANSFER LENGTH below ALLOCATION LENGTH: overflow (RFC 7143 11.4.5.1).
         r = h.scsi(pr.pr_in(action, 0xFFFF), read=6)
         assert r.data == whole.data[:6] and r.overflow == len(whole.data) - 6
-    assert h.keys().keys.count(KA) == 2, "duplicates are reported (5.13.6.2)"
+    assert h.keys().keys.count(KA) == 2, "duplicates are reported (5.12.6.2)"
 
 
 def test_key_values(four):
@@ -585,14 +585,14 @@ def test_key_values(four):
         a.reserve(pr.EA)
         assert a.keys().keys == [key, key] and a.reservation().key == key
         assert [s.holder for s in a.full_status()[1] if s.tid.name == b.s.name] == [False]
-        a.register(key ^ 2)             # 5.13.7: the reservation stays, under the new key
+        a.register(key ^ 2)             # 5.12.7: the reservation stays, under the new key
         assert b.reservation().key == key ^ 2 and sorted(b.keys().keys) == sorted([key, key ^ 2])
         a.release(pr.EA)
     assert pr.told(four) == [None] * 4
 
 
 def test_commands_in_a_row(four):
-    """5.13.1: each command is one indivisible event, in the order in which they came."""
+    """5.12.1: each command is one indivisible event, in the order in which they came."""
     a = four[0]
     before = a.generation()
     started, key = [], 0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every command under every type of persistent reservation, from the holder, a registered nexus, one that
-is not, and another port of the holder. SPC-4 5.13.1 tables 65 and 66, 5.13.3; SBC-3 table 13. What is
+is not, and another port of the holder. SPC-4 5.12.1 tables 65 and 66, 5.12.3; SBC-3 table 13. What is
 right is in lib/commands.py; a command that the target lists and that is not there fails."""
 
 from collections import Counter
@@ -119,7 +119,7 @@ def test_matrix(hosts, rtype):
 
 
 def test_registered_but_not_reserved(hosts):
-    """Registrations keep nobody from anything but RESERVE and RELEASE (SPC-2 5.5.1, SPC-4 5.13.3)."""
+    """Registrations keep nobody from anything but RESERVE and RELEASE (SPC-2 5.5.1, SPC-4 5.12.3)."""
     holder = hosts["holder"]
     modes = cmds.mode_lists(holder.s, 0)
     for who, h in hosts.items():
@@ -149,7 +149,7 @@ def test_what_is_refused_is_not_done(hosts, rtype):
 
 
 def test_other_luns_are_free(everything, hosts):
-    """5.13.1: the scope is one logical unit."""
+    """5.12.1: the scope is one logical unit."""
     d = everything
     lun = d.add_lun("ram:16M")
     pr.attentions(hosts.values())       # REPORTED LUNS DATA HAS CHANGED
@@ -165,7 +165,7 @@ def test_other_luns_are_free(everything, hosts):
 
 
 def test_prevention_ends_with_a_preemption(hosts):
-    """5.13.11.2.6 h): PREEMPT AND ABORT lets the medium go again that the preempted nexus held in place."""
+    """5.12.11.2.6 h): PREEMPT AND ABORT lets the medium go again that the preempted nexus held in place."""
     holder, registered = hosts["holder"], hosts["registered"]
     eject = scsi.start_stop(start=0, loej=1)
     holder.reserve(pr.WE_RO)

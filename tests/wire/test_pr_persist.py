@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Persistence through power loss: what a daemon that was stopped or killed knows when it is back.
-SPC-4 5.13.5, 5.13.11.2.1, 6.15.2; LIO's file aptpl_<serial>."""
+SPC-4 5.12.5, 5.12.11.2.1, 6.15.2; LIO's file aptpl_<serial>."""
 
 import glob
 import os
@@ -94,7 +94,7 @@ def test_aptpl_bit(machine, four):
 
 @pytest.mark.parametrize("kill", (True, False), ids=("killed", "stopped"))
 def test_everything_is_back(machine, four, kill):
-    """5.13.5.1: registrations, the reservation, its holder, at which port; PRGENERATION is 0 (6.15.2);
+    """5.12.5.1: registrations, the reservation, its holder, at which port; PRGENERATION is 0 (6.15.2);
     who is no holder is kept out from its first command on."""
     a, b, c, far = four
     a.register(KA, aptpl=1)
@@ -131,7 +131,7 @@ def test_first_command_meets_the_reservation(machine, four):
 
 
 def test_nothing_is_back_without_aptpl(machine, four):
-    """5.13.11.2.1: APTPL was 0 in the last registration."""
+    """5.12.11.2.1: APTPL was 0 in the last registration."""
     a, b, c, _ = four
     a.register(KA, aptpl=1)
     a.reserve(pr.WE)
@@ -158,7 +158,7 @@ STEPS = (
 
 
 def test_every_change_is_kept(machine, four):
-    """5.13.5.1: with APTPL=1 what GOOD was told of is there after a kill right behind it."""
+    """5.12.5.1: with APTPL=1 what GOOD was told of is there after a kill right behind it."""
     a, b, c, far = four
     a.register(KA, aptpl=1)
     b.register(KB, aptpl=1)
@@ -305,7 +305,7 @@ def test_a_file_of_lio(machine, four):
 
 
 def test_lost(machine, four):
-    """5.13.5.3.2, 5.13.11.3: what was kept cannot be read at all: all but a few commands are DATA PROTECT,
+    """5.12.5.3.2, 5.12.11.3: what was kept cannot be read at all: all but a few commands are DATA PROTECT,
     PERSISTENT RESERVATION INFORMATION LOST, for everyone, until REPLACE LOST RESERVATION, which starts anew."""
     a, b, c, _ = four
     a.register(KA, aptpl=1)

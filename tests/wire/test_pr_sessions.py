@@ -97,7 +97,7 @@ def reset_target(d, h):
 @pytest.mark.parametrize("how", (lose_by_logout, lose_by_close, lose_by_abort, lose_by_reinstatement, reset_lun,
                                  reset_target))
 def test_registrations_stay(two_ports, three, how):
-    """5.13.5.1: over I_T nexus loss, logical unit reset and hard reset; while its holder is away others
+    """5.12.5.1: over I_T nexus loss, logical unit reset and hard reset; while its holder is away others
     are kept out, and when it is back the reservation is still its own."""
     d, (a, b, c) = two_ports, three
     a.register(KA)
@@ -142,7 +142,7 @@ def test_cold_reset(two_ports, three):
 
 
 def test_unregistering_while_the_holder_is_away(two_ports, three):
-    """5.13.11.2.4: a reservation of who is not logged in can be preempted; it is told by its absence."""
+    """5.12.11.2.4: a reservation of who is not logged in can be preempted; it is told by its absence."""
     d, (a, b, c) = two_ports, three
     a.register(KA)
     b.register(KB)
@@ -224,7 +224,7 @@ def test_other_port_group_is_another_nexus(two_ports, three):
 
 
 def test_attention_on_the_right_port(two_ports, three):
-    """5.13.11: the nexus that lost something is told, not others of the same initiator."""
+    """5.12.11: the nexus that lost something is told, not others of the same initiator."""
     d, (a, b, c) = two_ports, three
     far, second = login(d, b, d.port2), login(d, b)
     far.out(pr.REGISTER, 0, KC).good()
@@ -282,7 +282,7 @@ def test_all_tg_pt(two_ports, three):
 
 
 def test_move_to_another_port(two_ports, three):
-    """5.13.8: RELATIVE TARGET PORT IDENTIFIER says at which port the new holder is."""
+    """5.12.8: RELATIVE TARGET PORT IDENTIFIER says at which port the new holder is."""
     d, (a, b, c) = two_ports, three
     far = login(d, b, d.port2, isid=b.s.isid)
     a.register(KA)
@@ -291,7 +291,7 @@ def test_move_to_another_port(two_ports, three):
     assert reads(far) == scsi.GOOD and reads(b) == CONFLICT and reads(a) == CONFLICT
     status = c.full_status()[1]
     assert [(x.rtpi, x.key, x.holder, x.tid.isid) for x in status] == [(far.rtpi(), KB, True, b.s.isid)]
-    # The same initiator port at another target port is no destination (5.13.8).
+    # The same initiator port at another target port is no destination (5.12.8).
     far.out(pr.REGISTER_AND_MOVE, data=pr.move_parameters(KB, KC, a.rtpi(), b.tid)).check(
         scsi.ILLEGAL_REQUEST, scsi.INVALID_FIELD_IN_PARAMETERS)
     far.out(pr.RELEASE, KB, rtype=pr.EA).good()
@@ -305,7 +305,7 @@ LEGACY = [(scsi.reserve6, scsi.release6), (scsi.reserve10, scsi.release10)]
 
 @pytest.mark.parametrize("reserve, release", LEGACY, ids=("6", "10"))
 def test_crh(three, reserve, release):
-    """5.13.3: GOOD without effect for holders, and for those registered with registrants types."""
+    """5.12.3: GOOD without effect for holders, and for those registered with registrants types."""
     a, b, c = three
     assert a.capabilities().crh
     a.register(KA)
@@ -355,7 +355,7 @@ def held_write(host, lba, data):
 @pytest.mark.parametrize("action", (pr.PREEMPT, pr.PREEMPT_AND_ABORT))
 @pytest.mark.parametrize("rtype", (pr.WE, pr.EA_RO))
 def test_data_that_come_after_the_preemption(three, action, rtype):
-    """A write of the preempted nexus whose Data-Out comes after GOOD for PREEMPT does not land (5.13.11.2.4.3:
+    """A write of the preempted nexus whose Data-Out comes after GOOD for PREEMPT does not land (5.12.11.2.4.3:
     either reservation may be what it meets; here it is the new one, and fencing depends on that). Its status
     is told: RESERVATION CONFLICT, or TASK ABORTED where it was aborted."""
     a, b, c = three
@@ -405,7 +405,7 @@ def slow(two_ports):
 
 def test_preempt_waits_for_the_disk(slow):
     """DESIGN of every fence: when PREEMPT is GOOD no write of the preempted nexus can reach the disk
-    any more; one that is there already ends before, with its status (5.13.11.2.4.3)."""
+    any more; one that is there already ends before, with its status (5.12.11.2.4.3)."""
     a, b, _ = slow
     a.register(KA)
     b.register(KB)
@@ -422,7 +422,7 @@ def test_preempt_waits_for_the_disk(slow):
 
 
 def test_preempt_and_abort(slow):
-    """5.13.11.2.6: the commands of who lost a registration are aborted, those of others are not; with
+    """5.12.11.2.6: the commands of who lost a registration are aborted, those of others are not; with
     TAS=1 each is told TASK ABORTED. After GOOD nothing of them lands any more."""
     a, b, c = slow
     a.register(KA)
@@ -449,7 +449,7 @@ def test_preempt_and_abort(slow):
 
 
 def test_preempt_and_abort_of_registrants(slow):
-    """With an all registrants type and key 0 everyone else is removed and aborted (5.13.11.2.6)."""
+    """With an all registrants type and key 0 everyone else is removed and aborted (5.12.11.2.6)."""
     a, b, c = slow
     for h, key in ((a, KA), (b, KB), (c, KC)):
         h.register(key)
@@ -465,7 +465,7 @@ def test_preempt_and_abort_of_registrants(slow):
 
 
 def test_preempt_and_abort_spares_itself(slow):
-    """The PERSISTENT RESERVE OUT itself is not aborted, also where the key is its own (5.13.11.2.5)."""
+    """The PERSISTENT RESERVE OUT itself is not aborted, also where the key is its own (5.12.11.2.5)."""
     a, b, _ = slow
     a.register(KA)
     b.register(KA)

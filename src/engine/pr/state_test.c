@@ -215,7 +215,8 @@ static const struct row rows[] = {
 	{ "A1 B1 @8",      SA_PREEMPT_AND_ABORT, 1, 1, 8, GOOD, "", "A! B5!", true },
 	/* only then: SPC-5 */
 	{ "A1",
-		SA_REPLACE_LOST_RESERVATION, 0, 1, 1, SENSE_INVALID_RELEASE_OF_PR, NULL, "", false },
+		SA_REPLACE_LOST_RESERVATION, 0, 1, 1,
+		SENSE_INVALID_RELEASE_OF_PR, NULL, "", false },
 };
 /* clang-format on */
 
