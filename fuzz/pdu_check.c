@@ -206,6 +206,9 @@ static void reject(struct peer *peer, const struct bhs_reject *h, uint32_t n)
 	REQUIRE(h->reason >= 0x02 && h->reason <= 0x0c, "reason 0x%02x", h->reason);
 	REQUIRE(be32_get(h->initiator_task_tag) == TAG_RESERVED, "a Reject with an ITT");
 	REQUIRE(n == BHS_BYTES, "a Reject with %u bytes", n);
+	/* There was no memory for its data. Its CmdSN is missing now (RFC 7143 11.17). */
+	if (h->reason == ISCSI_REJECT_LONG_OPERATION)
+		peer_set_loose(peer);
 	REQUIRE(peer->loose || peer->may_reject, "a Reject, reason 0x%02x, of a right PDU",
 		h->reason);
 }

@@ -66,10 +66,8 @@ bool ffp_begin(struct conn *conn, const struct pdu *pdu)
 							  : no_row(bhs_opcode(&pdu->bhs)));
 	} else if (row->begin) {
 		row->begin(conn, pdu);
-	} else if (!pdu->data_bytes || !(row->flags & FFP_DATA)) {
+	} else if (!pdu->data_bytes || !(row->flags & FFP_DATA) || !rx_sink_pages(conn)) {
 		rx_sink_discard(conn);
-	} else if (!rx_sink_pages(conn)) {
-		conn_close(conn, "out of memory");
 	}
 	return !conn->closing;
 }
@@ -105,6 +103,12 @@ static void hold(struct conn *conn, const struct pdu *pdu, uint32_t cmdsn)
 	rx_sink_copy(conn, task->held_data, pdu->data_bytes);
 	if (!sess_hold(conn->sess, task))
 		task_kill(task);
+}
+
+/* Memory was short when its data came: they are gone. */
+static bool lacks_data(const struct conn *conn, const struct ffp_row *row, const struct pdu *pdu)
+{
+	return row->flags & FFP_DATA && pdu->data_bytes && !conn->rx.sink.niov;
 }
 
 /* 11.2.1.8: the tag of a task that is under way names that and nothing else. */
@@ -160,6 +164,8 @@ void ffp_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 		reject_send(conn, pdu, ISCSI_REJECT_DATA_DIGEST_ERROR);
 	else if (tag_in_use(conn, pdu))
 		reject_send(conn, pdu, ISCSI_REJECT_TASK_IN_PROGRESS);
+	else if (lacks_data(conn, row, pdu))
+		reject_send(conn, pdu, ISCSI_REJECT_LONG_OPERATION);
 	else
 		run_in_order(conn, pdu);
 }

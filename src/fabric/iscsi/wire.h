@@ -555,7 +555,7 @@ enum iscsi_reject { /* 11.17.1 */
 	ISCSI_REJECT_TASK_IN_PROGRESS = 0x07,
 	ISCSI_REJECT_INVALID_DATA_ACK = 0x08,
 	ISCSI_REJECT_INVALID_PDU_FIELD = 0x09,
-	ISCSI_REJECT_LONG_OPERATION = 0x0a, /* cannot generate a Target Transfer Tag */
+	ISCSI_REJECT_LONG_OPERATION = 0x0a, /* out of resources; may be tried again */
 	ISCSI_REJECT_WAITING_FOR_LOGOUT = 0x0c,
 };
 
