@@ -24,10 +24,10 @@ static struct alua_lu_group *make(struct engine *eng, const char *name)
 	return g;
 }
 
+/* It is in no list any more. */
 static void unmake(struct alua_lu_group *g)
 {
 	assert(list_empty(&g->members));
-	list_del(&g->link);
 	g->eng->nlu_groups--;
 	pthread_mutex_destroy(&g->queue.lock);
 	free(g);
@@ -47,10 +47,10 @@ int alua_engine_init(struct engine *eng)
 
 void alua_engine_done(struct engine *eng)
 {
-	struct alua_lu_group *g;
+	struct list *n;
 
-	while ((g = list_first(&eng->lu_groups, struct alua_lu_group, link)))
-		unmake(g);
+	while ((n = list_pop_front(&eng->lu_groups)))
+		unmake(container_of(n, struct alua_lu_group, link));
 }
 
 struct alua_lu_group *alua_lu_group_default(struct engine *eng)
@@ -96,6 +96,7 @@ int alua_lu_group_free(struct alua_lu_group *g, struct errmsg *err)
 		if (r)
 			return r;
 	}
+	list_del(&g->link);
 	unmake(g);
 	return 0;
 }
