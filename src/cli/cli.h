@@ -80,6 +80,8 @@ struct column {
 };
 /* Print rows (an array of objects); "none" says what there is none of. */
 void table_print(const json_t *rows, const struct column *columns, const char *none);
+/* The same of a single object. */
+void table_print_one(json_t *obj, const struct column *columns);
 /* "key: value" lines of an object, in its order. */
 void table_print_object(const json_t *obj);
 

@@ -18,10 +18,7 @@ static int show_list(struct cli *cli, json_t *result)
 
 static int show_one(struct cli *cli, json_t *result)
 {
-	json_t *list = json_pack("[O]", result);
-
-	table_print(list, columns, "");
-	json_decref(list);
+	table_print_one(result, columns);
 	return 0;
 }
 

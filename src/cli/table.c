@@ -130,3 +130,11 @@ void table_print_object(const json_t *obj)
 	}
 	strbuf_done(&b);
 }
+
+void table_print_one(json_t *obj, const struct column *columns)
+{
+	json_t *list = json_pack("[O]", obj);
+
+	table_print(list, columns, "");
+	json_decref(list);
+}
