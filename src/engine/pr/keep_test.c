@@ -330,7 +330,6 @@ static void other_identity(void **state)
 /* Nothing is served to anybody until it is said that the reservations are lost for good. */
 static void lost(void **state)
 {
-	static const uint8_t start_unit[6] = { OP_START_STOP_UNIT, 0, 0, 0, 0x01 };
 	struct loopback_cmd r;
 	struct errmsg err;
 
@@ -339,8 +338,6 @@ static void lost(void **state)
 	for (unsigned round = 0; round < 2; round++) {
 		restart();
 		tur_of(b, &r);
-		io_sense(&r, SENSE_PR_INFORMATION_LOST);
-		io_six(&rig, &r, b, 0, start_unit, NULL, 0);
 		io_sense(&r, SENSE_PR_INFORMATION_LOST);
 		io_init(&rig, &r, b, 1);
 		io_blocks(&r, OP_WRITE_16, 0, 1, buf, 512);

@@ -122,7 +122,7 @@ static bool pass_reservation(struct cmd *cmd, bool harmless)
 {
 	uint32_t bars = atomic_load_explicit(&cmd->itl->bars, memory_order_acquire);
 
-	return !bars || bars_pass_pr(cmd, bars, harmless ? RULE_PR_OK : 0);
+	return harmless || !bars || bars_pass_pr(cmd, bars, 0);
 }
 
 static void change_readiness(struct cmd *cmd)
