@@ -4,6 +4,7 @@ PYTHON = /usr/bin/python3
 BUILD  = build
 FUZZ_SECONDS      = 60
 FUZZ_LONG_SECONDS = 1200
+CHAOS_SECONDS     = 1800
 
 help:
 	@echo 'make run        build, then serve two demonstration disks on 127.0.0.1:3260'
@@ -12,6 +13,7 @@ help:
 	@echo 'make test       every variant, every test, all checks; about a quarter of an hour'
 	@echo 'make test-tsan  the tests of several threads under the thread sanitizer'
 	@echo 'make test-robust  floods of garbage, half logins and readers that never read'
+	@echo 'make chaos      verified I/O through a network that drops, doubles, turns and cuts, $(CHAOS_SECONDS) s'
 	@echo 'make test-vm    the tests with a Linux initiator in a virtual machine'
 	@echo 'make lint       style, layers, clang-tidy'
 	@echo 'make format     lay out the C sources by clang-format'
@@ -43,6 +45,9 @@ test-tsan: deps-build
 test-robust: deps-build
 	@$(PYTHON) tools/run-tests.py --only build-release,robust
 
+chaos: build deps-test
+	@ULIO_BUILD=$(BUILD) $(PYTHON) tests/chaos/run.py --seconds $(CHAOS_SECONDS)
+
 test-vm: deps-build
 	@$(PYTHON) tools/run-tests.py --only build-release,vm
 
@@ -64,4 +69,4 @@ fuzz: build-fuzz
 fuzz-long: build-fuzz
 	@$(PYTHON) tools/fuzz.py --build build-fuzz --seconds $(FUZZ_LONG_SECONDS)
 
-.PHONY: help set-up build run install test test-tsan test-robust test-vm lint format bench build-fuzz fuzz fuzz-long
+.PHONY: help set-up build run install test test-tsan test-robust chaos test-vm lint format bench build-fuzz fuzz fuzz-long

@@ -323,6 +323,7 @@ STEPS = [
     ("wire", daemon_tests("build-asan", "tests/wire", 900), True),
     ("e2e", daemon_tests("build-asan", "tests/e2e", 900), True),
     ("interop", daemon_tests("build-asan", "tests/interop", 900), True),
+    ("chaos", daemon_tests("build-asan", "tests/chaos", 900), True),
     ("robust", daemon_tests("build-release", "tests/robust", 300, PROMPT), True),
     ("vm", daemon_tests("build-release", "tests/vm", 3600), False),
 ]
