@@ -64,10 +64,10 @@ static uint16_t find_node(void *arg, const struct login_id *id, struct login_gra
 	assert(id->initiator_name[0]);
 	g->keys.auth_method = (how & CONFIG_CHAP ? AUTH_METHOD_CHAP : 0) |
 			      (how & CONFIG_NONE ? AUTH_METHOD_NONE : 0);
-	strcpy(g->chap.userid, userid);
-	strcpy(g->chap.password, password);
-	strcpy(g->chap.userid_mutual, "target");
-	strcpy(g->chap.password_mutual, "a secret of the target");
+	strcpy(g->chap.user.userid, userid);
+	strcpy(g->chap.user.password, password);
+	strcpy(g->chap.user.userid_mutual, "target");
+	strcpy(g->chap.user.password_mutual, "a secret of the target");
 	return 0;
 }
 

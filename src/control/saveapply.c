@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "control/saveapply_priv.h"
+#include "control/saveauth.h"
 #include "control/savedump.h"
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -340,6 +341,7 @@ static void apply_acl(struct apply *a, struct node *tpg, const json_t *obj)
 		return;
 	apply_values(a, acl, "attrib", json_object_get(obj, "attributes"), "attributes");
 	apply_path_extras(a, acl);
+	saveauth_apply(a, node_child(acl, "auth"));
 	apply_auth(a, node_child(acl, "auth"), obj, false);
 	json_array_foreach (json_object_get(obj, "mapped_luns"), i, ml) {
 		size_t where = apply_enter(a, "/mapped_luns/%zu", i);
@@ -381,6 +383,7 @@ static void apply_tpg(struct apply *a, struct node *target, const json_t *obj)
 	apply_list(a, tpg, obj, "luns", apply_lun);
 	apply_list(a, tpg, obj, "portals", apply_portal);
 	apply_list(a, tpg, obj, "node_acls", apply_acl);
+	saveauth_apply(a, node_child(tpg, "auth"));
 	apply_auth(a, node_child(tpg, "auth"), obj, false);
 	apply_path_extras(a, tpg);
 	/*
@@ -464,6 +467,7 @@ int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsign
 		apply_path_extras(&a, iscsi);
 		if (flags & SAVEAPPLY_REMOVE_OTHERS)
 			clear_discovery(&a, iscsi);
+		saveauth_apply(&a, node_child(iscsi, "discovery_auth"));
 		apply_list(&a, iscsi, config, "fabric_modules", apply_fabric);
 		apply_list(&a, iscsi, config, "targets", apply_target);
 	}
@@ -471,5 +475,7 @@ int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsign
 	if (!a.disks)
 		return -ENOMEM;
 	json_decref(a.disks);
+	if (hooks && hooks->applied)
+		hooks->applied(hooks->arg);
 	return 0;
 }

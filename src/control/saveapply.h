@@ -24,6 +24,8 @@ struct saveapply_hooks {
 	 */
 	int (*disk_pending)(void *arg, struct node *disk, int error, struct errmsg *err);
 	void *arg;
+	/* All is carried out, by a reload too: look again at what lies outside of it. NULL: no. */
+	void (*applied)(void *arg);
 };
 
 /*

@@ -12,6 +12,7 @@
 
 #include "base/num.h"
 #include "control/rpc.h"
+#include "control/saveauth.h"
 #include "control/saveschema.h"
 #include "tree/limits.h"
 
@@ -636,6 +637,16 @@ static void add_children_extras(
 		add_path_extras(t, n, what, extras);
 }
 
+/* Of a portal group and its ACLs. */
+static void add_auth_extras(struct tree *t, struct node *tpg, json_t *extras)
+{
+	struct node *acls = node_child(tpg, "acls"), *n;
+
+	saveauth_dump(t, node_child(tpg, "auth"), extras);
+	for (n = acls ? node_first_child(acls) : NULL; n; n = node_next_child(acls, n))
+		saveauth_dump(t, node_child(n, "auth"), extras);
+}
+
 static void add_target_extras(struct tree *t, struct node *target, json_t *extras)
 {
 	struct node *tpg;
@@ -647,6 +658,7 @@ static void add_target_extras(struct tree *t, struct node *target, json_t *extra
 		add_path_extras(t, tpg, tpg_extras, extras);
 		add_children_extras(t, node_child(tpg, "np"), portal_extras, extras);
 		add_children_extras(t, node_child(tpg, "acls"), acl_extras, extras);
+		add_auth_extras(t, tpg, extras);
 		add_lun_extras(t, node_child(tpg, "lun"), extras);
 	}
 }
@@ -682,8 +694,10 @@ int savedump(struct tree *t, json_t **ret_config, json_t **ret_extras)
 
 	dump_disks(t, disks, extras);
 	add_lu_groups(t, extras);
-	if (iscsi)
+	if (iscsi) {
 		add_path_extras(t, iscsi, fabric_extras, extras);
+		saveauth_dump(t, node_child(iscsi, "discovery_auth"), extras);
+	}
 	for (n = iscsi ? node_first_child(iscsi) : NULL; n; n = node_next_child(iscsi, n)) {
 		if (node_is_default(n))
 			continue;

@@ -32,7 +32,7 @@ static int not_opened(void *arg, struct node *disk, int error, struct errmsg *er
 
 int daemon_check(struct daemon *d)
 {
-	const struct saveapply_hooks hooks = { not_opened, d };
+	const struct saveapply_hooks hooks = { not_opened, d, NULL };
 	struct problems p;
 	struct errmsg err = { 0 };
 	struct strbuf out;

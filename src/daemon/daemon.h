@@ -68,6 +68,9 @@ extern const struct node_type daemon_root_type;
 
 /* ---- the rest, a file each ------------------------------------------------------------------- */
 
+/* Read secrets again that are kept in files; what is wrong is logged. arg: the daemon. */
+void daemon_refresh_secrets(void *arg);
+
 /* --check: 0, or the exit status. Prints what is wrong (check.c). */
 int daemon_check(struct daemon *d);
 

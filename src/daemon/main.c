@@ -40,6 +40,7 @@ static void reload(struct daemon *d)
 		log_msg(LOG_LEVEL_INFO, "daemon", "reloaded");
 	}
 	problems_done(&p);
+	daemon_refresh_secrets(d);
 }
 
 /* The captive command has ended: its status becomes ours. */

@@ -11,6 +11,7 @@ import pytest
 
 from lib import scsi
 from lib.daemon import ULIO, ULIOD, sanitizer_env
+from lib.initiator import Chap
 from lib.saveconfig import IQN, disk, target
 from lib.wait import SCALE
 
@@ -181,3 +182,44 @@ def test_check_of_a_good_file(tmp_path):
                           env=sanitizer_env(str(tmp_path)), check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(os.listdir(tmp_path)) == ["c.json"]
+
+
+def test_accounts_are_kept(serve):
+    """What LIO's schema has no place for: further accounts, second secrets, files of secrets, algorithms.
+    They come back with a restart, and a reload takes away what was not saved."""
+    d = serve(lambda d: {"storage_objects": [disk("r0")], "targets": [target(d.port, [(0, "ramdisk/r0")])],
+                         "fabric_modules": []})
+    auth = f"/iscsi/{IQN}/tpgt_1/auth"
+    path = f"{d.dir}/a secret"
+    with open(path, "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write("kept-in-a-file-1\n")
+    values = {f"{auth}/userid": "u", f"{auth}/password_file": path, f"{auth}/password_next": "the-next-secret",
+              f"{auth}/algorithms": "SHA256,SHA1", "/iscsi/chap_algorithms": "SHA3-256",
+              f"{auth}/users/alice/password": "alice-secret-012", "/iscsi/discovery_auth/algorithms": "SHA1"}
+    with d.control() as c:
+        c.call("mkdir", path=f"{auth}/users/alice")
+        for name, value in values.items():
+            c.call("set", path=name, value=value)
+        c.call("set", path=f"/iscsi/{IQN}/tpgt_1/attrib/authentication", value="1")
+        c.call("save")
+        text = json.dumps(d.read())
+        assert "kept-in-a-file" not in text
+        c.call("mkdir", path=f"{auth}/users/bob")
+        c.call("set", path=f"{auth}/algorithms", value="")
+        c.call("reload")
+        assert c.call("get", path=f"{auth}/algorithms") == "SHA256,SHA1"
+        assert c.call("ls", path=f"{auth}/users")["dirs"] == ["alice"]
+    d.stop()
+    with open(path, "w", encoding="ascii") as f:
+        f.write("kept-in-a-file-2\n")
+    d.start()
+    with d.control() as c:
+        assert c.call("get", path=f"{auth}/algorithms") == "SHA256,SHA1"
+        assert c.call("get", path="/iscsi/chap_algorithms") == "SHA3-256"
+        assert c.call("get", path="/iscsi/discovery_auth/algorithms") == "SHA1"
+        assert c.call("get", path=f"{auth}/password_file") == path
+    for user, secret in (("u", "kept-in-a-file-2"), ("u", "the-next-secret"), ("alice", "alice-secret-012")):
+        with d.session(chap=Chap(user, secret, algorithms=(7,))) as s:
+            s.logout()
+    for name in os.listdir(f"{d.config_path}.ulio"):
+        assert os.stat(f"{d.config_path}.ulio/{name}").st_mode & 0o777 == 0o600

@@ -4,8 +4,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -19,14 +22,16 @@ static const struct chap_algorithm {
 	uint8_t number; /* in CHAP_A */
 	uint8_t digest_bytes;
 	const char *name; /* libcrypto's */
+	const char *told; /* to people */
 } algorithms[] = {
-	{ CHAP_MD5, 5, 16, "MD5" },
-	{ CHAP_SHA1, 6, 20, "SHA1" },
-	{ CHAP_SHA256, 7, 32, "SHA2-256" },
-	{ CHAP_SHA3_256, 8, 32, "SHA3-256" },
+	{ CHAP_MD5, 5, 16, "MD5", "MD5" },
+	{ CHAP_SHA1, 6, 20, "SHA1", "SHA1" },
+	{ CHAP_SHA256, 7, 32, "SHA2-256", "SHA256" },
+	{ CHAP_SHA3_256, 8, 32, "SHA3-256", "SHA3-256" },
 };
 
 #define NALGORITHMS (sizeof(algorithms) / sizeof(algorithms[0]))
+static_assert(NALGORITHMS == CHAP_ALGORITHMS, "a policy has room for all");
 
 static bool algorithm_available(const struct chap_algorithm *a)
 {
@@ -47,13 +52,129 @@ uint32_t chap_algorithms(void)
 	return mask;
 }
 
+/* ---- Policies and accounts ---- */
+
+const char *chap_algorithm_name(unsigned number)
+{
+	for (size_t i = 0; i < NALGORITHMS; i++) {
+		if (algorithms[i].number == number)
+			return algorithms[i].told;
+	}
+	return NULL;
+}
+
+/* The algorithm that len bytes of text name. */
+static const struct chap_algorithm *named(const char *text, size_t len)
+{
+	char word[16];
+	uint64_t x;
+
+	if (len >= sizeof(word))
+		return NULL;
+	memcpy(word, text, len);
+	word[len] = '\0';
+	for (size_t i = 0; i < NALGORITHMS; i++) {
+		const struct chap_algorithm *a = &algorithms[i];
+
+		if (!strcasecmp(word, a->told) || !strcasecmp(word, a->name) ||
+			(keys_number(word, &x) == 0 && x == a->number))
+			return a;
+	}
+	return NULL;
+}
+
+int chap_policy_parse(const char *text, struct chap_policy *ret)
+{
+	struct chap_policy p = { 0 };
+	uint32_t seen = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, ",");
+		const struct chap_algorithm *a = named(text, len);
+
+		if (!a || (seen & a->bit))
+			return -EINVAL;
+		seen |= a->bit;
+		p.number[p.n++] = a->number;
+		text += len;
+		if (*text == ',' && !*++text)
+			return -EINVAL;
+	}
+	*ret = p;
+	return 0;
+}
+
+void chap_policy_print(const struct chap_policy *p, char *buf)
+{
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < p->n; i++) {
+		int n = snprintf(buf + at, CHAP_POLICY_TEXT - at, "%s%s", i ? "," : "",
+			chap_algorithm_name(p->number[i]));
+
+		assert(n > 0 && (size_t)n < CHAP_POLICY_TEXT - at);
+		at += (size_t)n;
+	}
+}
+
+struct chap_users *chap_users_ref(struct chap_users *u)
+{
+	if (u)
+		atomic_fetch_add(&u->refs, 1);
+	return u;
+}
+
+struct chap_users *chap_users_unref(struct chap_users *u)
+{
+	if (u && atomic_fetch_sub(&u->refs, 1) == 1) {
+		OPENSSL_cleanse(u->v, u->n * sizeof(u->v[0]));
+		free(u);
+	}
+	return NULL;
+}
+
+void chap_auth_done(struct chap_auth *auth)
+{
+	chap_users_unref(auth->more);
+	OPENSSL_cleanse(auth, sizeof(*auth));
+}
+
+/* All accounts of auth, one after the other; NULL at the end. */
+static const struct chap_user *user_at(const struct chap_auth *auth, unsigned i)
+{
+	if (i == 0)
+		return &auth->user;
+	return auth->more && i <= auth->more->n ? &auth->more->v[i - 1] : NULL;
+}
+
+static bool user_usable(const struct chap_user *u)
+{
+	return u->userid[0] && (u->password[0] || u->password_next[0]);
+}
+
+bool chap_auth_usable(const struct chap_auth *auth)
+{
+	const struct chap_user *u;
+
+	for (unsigned i = 0; (u = user_at(auth, i)); i++) {
+		if (user_usable(u))
+			return true;
+	}
+	return false;
+}
+
+/* ---- The exchange ---- */
+
 void chap_init(struct chap *c, const struct chap_auth *auth)
 {
 	*c = (struct chap){ .state = CHAP_WAIT_ALGORITHM, .auth = *auth };
+	chap_users_ref(c->auth.more);
 }
 
 void chap_done(struct chap *c)
 {
+	chap_auth_done(&c->auth);
 	OPENSSL_cleanse(c, sizeof(*c));
 	c->state = CHAP_REFUSED;
 }
@@ -101,18 +222,35 @@ static int add_number(struct keys_text *out, const char *key, unsigned n)
 
 /* ---- What the rows of the state table do ---- */
 
-/* The first algorithm of the initiator's list that we have and may use; NULL if there is none. */
-static const struct chap_algorithm *choose(const char *list, uint32_t mask)
+/* Is the algorithm in the initiator's list? */
+static bool proposed(const char *list, unsigned number)
 {
 	for (int n = 0; n < CHAP_ALGORITHMS_LIST_MAX; n++) {
 		size_t len = strcspn(list, ",");
-		char number[4];
+		char text[4];
 		uint64_t x;
 
-		snprintf(number, sizeof(number), "%.*s", len < 4 ? (int)len : 0, list);
-		for (size_t i = 0; keys_number(number, &x) == 0 && i < NALGORITHMS; i++) {
-			if (algorithms[i].number == x && (algorithms[i].bit & mask) &&
-				algorithm_available(&algorithms[i]))
+		snprintf(text, sizeof(text), "%.*s", len < 4 ? (int)len : 0, list);
+		if (keys_number(text, &x) == 0 && x == number)
+			return true;
+		if (list[len] == '\0')
+			break;
+		list += len + 1;
+	}
+	return false;
+}
+
+/* The first algorithm of the initiator's list that we have. */
+static const struct chap_algorithm *first_proposed(const char *list)
+{
+	for (int n = 0; n < CHAP_ALGORITHMS_LIST_MAX; n++) {
+		size_t len = strcspn(list, ",");
+		char text[4];
+		uint64_t x;
+
+		snprintf(text, sizeof(text), "%.*s", len < 4 ? (int)len : 0, list);
+		for (size_t i = 0; keys_number(text, &x) == 0 && i < NALGORITHMS; i++) {
+			if (algorithms[i].number == x && algorithm_available(&algorithms[i]))
 				return &algorithms[i];
 		}
 		if (list[len] == '\0')
@@ -122,19 +260,38 @@ static const struct chap_algorithm *choose(const char *list, uint32_t mask)
 	return NULL;
 }
 
+/* 12.1.3: one of those that the initiator proposes; NULL if none may be used. */
+static const struct chap_algorithm *choose(const char *list, const struct chap_policy *p)
+{
+	if (!p->n)
+		return first_proposed(list);
+	for (unsigned i = 0; i < p->n; i++) {
+		for (size_t k = 0; k < NALGORITHMS; k++) {
+			const struct chap_algorithm *a = &algorithms[k];
+
+			if (a->number == p->number[i] && proposed(list, a->number) &&
+				algorithm_available(a))
+				return a;
+		}
+	}
+	return NULL;
+}
+
 static int send_challenge(
 	struct chap *c, const struct items *x, struct keys_text *out, struct keys_fault *f)
 {
-	uint32_t mask = c->auth.algorithms ? c->auth.algorithms : CHAP_ALGORITHMS_ALL;
+	char allowed[CHAP_POLICY_TEXT];
 	int rc;
 
-	if (!c->auth.userid[0] || !c->auth.password[0]) {
+	if (!chap_auth_usable(&c->auth)) {
 		keys_fault_set(f, "CHAP is demanded, but no userid and password are configured");
 		return -EACCES;
 	}
-	c->algorithm = choose(x->a->value, mask);
+	c->algorithm = choose(x->a->value, &c->auth.policy);
 	if (!c->algorithm) {
-		keys_fault_set(f, "CHAP_A=%.60s: no algorithm in common", x->a->value);
+		chap_policy_print(&c->auth.policy, allowed);
+		keys_fault_set(f, "CHAP_A=%.60s: no algorithm in common%s%s", x->a->value,
+			allowed[0] ? "; allowed here: " : "", allowed);
 		return -EACCES;
 	}
 	if (rng_fill(c->challenge, sizeof(c->challenge)) < 0 || rng_fill(&c->identifier, 1) < 0) {
@@ -149,11 +306,52 @@ static int send_challenge(
 	return rc;
 }
 
+/* Does the response come from this secret? 1, 0, or -EIO. */
+static int secret_fits(const struct chap *c, const char *secret, const uint8_t *got)
+{
+	uint8_t want[CHAP_DIGEST_BYTES_MAX];
+	int rc = digest(
+		c->algorithm, c->identifier, secret, c->challenge, sizeof(c->challenge), want);
+
+	if (!rc)
+		rc = CRYPTO_memcmp(want, got, c->algorithm->digest_bytes) == 0;
+	OPENSSL_cleanse(want, sizeof(want));
+	return rc;
+}
+
+/*
+ * Look for the account of that name and for the secret that the response was made with. A name that
+ * is unknown costs a digest too, so that it is not told by the time that the answer takes.
+ * *ret_known: the name is one of ours. 0 or -EIO.
+ */
+static int find_user(struct chap *c, const char *name, const uint8_t *got, bool *ret_known)
+{
+	const struct chap_user *u;
+	int rc = 0;
+
+	*ret_known = false;
+	for (unsigned i = 0; !c->who && rc >= 0 && (u = user_at(&c->auth, i)); i++) {
+		if (!user_usable(u) || strcmp(name, u->userid) != 0)
+			continue;
+		*ret_known = true;
+		rc = u->password[0] ? secret_fits(c, u->password, got) : 0;
+		if (rc == 0 && u->password_next[0]) {
+			rc = secret_fits(c, u->password_next, got);
+			c->by_next = rc > 0;
+		}
+		if (rc > 0)
+			c->who = u;
+	}
+	if (!*ret_known)
+		rc = secret_fits(c, "", got);
+	return rc < 0 ? rc : 0;
+}
+
 static int verify(
 	struct chap *c, const struct items *x, struct keys_text *out, struct keys_fault *f)
 {
-	uint8_t want[CHAP_DIGEST_BYTES_MAX], got[CHAP_DIGEST_BYTES_MAX] = { 0 };
-	bool same, user;
+	uint8_t got[CHAP_DIGEST_BYTES_MAX] = { 0 };
+	bool known;
 	int n;
 
 	n = keys_binary(x->r->value, got, sizeof(got));
@@ -162,30 +360,35 @@ static int verify(
 			c->algorithm->digest_bytes);
 		return -EPROTO;
 	}
-	if (digest(c->algorithm, c->identifier, c->auth.password, c->challenge,
-		    sizeof(c->challenge), want) < 0) {
+	if (find_user(c, x->n->value, got, &known) < 0) {
 		keys_fault_set(f, "libcrypto refuses %s", c->algorithm->name);
 		return -EIO;
 	}
-	same = CRYPTO_memcmp(want, got, c->algorithm->digest_bytes) == 0;
-	user = strcmp(x->n->value, c->auth.userid) == 0;
-	OPENSSL_cleanse(want, sizeof(want));
-	if (same && user)
+	if (c->who)
 		return 0;
 	keys_fault_set(f, "CHAP_N=%.60s: %s", x->n->value,
-		user ? "wrong password" : "not the userid configured for this initiator");
+		known ? "wrong password" : "no userid configured for this initiator");
 	return -EACCES;
+}
+
+/* The account by which we prove who we are: that of the initiator, or the general one. */
+static const struct chap_user *mutual_user(const struct chap *c)
+{
+	return c->who->userid_mutual[0] && c->who->password_mutual[0] ? c->who : &c->auth.user;
 }
 
 /* 9.2.1: a challenge that is ours come back, or a secret used in both directions, gives access. */
 static int mutual_check(
 	const struct chap *c, const uint8_t *challenge, size_t n, struct keys_fault *f)
 {
-	if (!c->auth.userid_mutual[0] || !c->auth.password_mutual[0]) {
+	const struct chap_user *m = mutual_user(c);
+
+	if (!m->userid_mutual[0] || !m->password_mutual[0]) {
 		keys_fault_set(f, "the initiator asks for mutual CHAP, which is not configured");
 		return -EACCES;
 	}
-	if (strcmp(c->auth.password, c->auth.password_mutual) == 0) {
+	if (strcmp(c->by_next ? c->who->password_next : c->who->password, m->password_mutual) ==
+		0) {
 		keys_fault_set(f, "the CHAP passwords of both directions are the same");
 		return -EACCES;
 	}
@@ -211,13 +414,13 @@ static int respond(
 	rc = mutual_check(c, challenge, (size_t)n, f);
 	if (rc)
 		return rc;
-	if (digest(c->algorithm, (uint8_t)identifier, c->auth.password_mutual, challenge, (size_t)n,
-		    response) < 0) {
+	if (digest(c->algorithm, (uint8_t)identifier, mutual_user(c)->password_mutual, challenge,
+		    (size_t)n, response) < 0) {
 		keys_fault_set(f, "libcrypto refuses %s", c->algorithm->name);
 		return -EIO;
 	}
 	c->mutual = true;
-	rc = keys_text_add(out, "CHAP_N", c->auth.userid_mutual);
+	rc = keys_text_add(out, "CHAP_N", mutual_user(c)->userid_mutual);
 	return rc ? rc : add_binary(out, "CHAP_R", response, c->algorithm->digest_bytes);
 }
 

@@ -22,17 +22,40 @@ enum {
 	CHAP_SHA256 = 4, /* 7 */
 	CHAP_SHA3_256 = 8, /* 8 */
 	CHAP_ALGORITHMS_ALL = 15,
+	CHAP_ALGORITHMS = 4, /* so many */
 };
 
-/* What the configuration says of one initiator; LIO's auth/ files. All NUL-terminated. */
-struct chap_auth {
+/* An account: who an initiator may prove to be, and by what. All NUL-terminated. */
+struct chap_user {
 	char userid[CHAP_NAME_BYTES_MAX + 1];
 	char password[CHAP_SECRET_BYTES_MAX + 1];
+	/* Accepted as well, so that a secret can be changed without a gap; empty: none. */
+	char password_next[CHAP_SECRET_BYTES_MAX + 1];
 	char userid_mutual[CHAP_NAME_BYTES_MAX + 1]; /* empty: no mutual CHAP */
 	char password_mutual[CHAP_SECRET_BYTES_MAX + 1]; /* empty: no mutual CHAP */
-	uint32_t algorithms; /* mask; 0 means all */
-	/* Of no meaning here: which of the four were cleared by "NULL", and are shown so. */
-	unsigned cleared;
+};
+
+/* Further accounts: immutable, shared by the logins that look at them. */
+struct chap_users {
+	_Atomic unsigned refs;
+	unsigned n;
+	struct chap_user v[];
+};
+
+/*
+ * Which algorithms may be used. With n == 0 all that there are, by the initiator's order; else
+ * these alone, by this order: 12.1.3 leaves the choice among those proposed to the target.
+ */
+struct chap_policy {
+	uint8_t n;
+	uint8_t number[CHAP_ALGORITHMS]; /* on the wire */
+};
+
+/* What the configuration says of one initiator. */
+struct chap_auth {
+	struct chap_user user; /* LIO's auth/ files */
+	struct chap_users *more; /* ref, or NULL */
+	struct chap_policy policy;
 };
 
 enum chap_state {
@@ -45,8 +68,10 @@ enum chap_state {
 
 struct chap {
 	enum chap_state state;
-	struct chap_auth auth;
+	struct chap_auth auth; /* with a reference of its own to auth.more */
 	const struct chap_algorithm *algorithm; /* chosen one, static */
+	const struct chap_user *who; /* in auth; whose response came, with CHAP_ACCEPTED */
+	bool by_next; /* by its password_next */
 	uint8_t identifier;
 	uint8_t challenge[CHAP_OUR_CHALLENGE_BYTES];
 	bool mutual; /* the initiator asked for our response and got it */
@@ -55,7 +80,28 @@ struct chap {
 /* The algorithms that libcrypto's providers allow here: a mask. */
 uint32_t chap_algorithms(void);
 
-/* Begin. auth is copied. */
+/* "MD5", "SHA1", "SHA256", "SHA3-256", as open-iscsi calls them; NULL for another number. */
+const char *chap_algorithm_name(unsigned number);
+
+/*
+ * A list of names or numbers, "SHA3-256,SHA256"; "" is the policy that allows all. 0 or -EINVAL:
+ * one that is unknown, or named twice. And back, into a buffer of CHAP_POLICY_TEXT bytes.
+ */
+#define CHAP_POLICY_TEXT 40
+int chap_policy_parse(const char *text, struct chap_policy *ret);
+void chap_policy_print(const struct chap_policy *p, char *buf);
+
+/* One more user of the accounts; NULL stays NULL. The last one who goes wipes them. */
+struct chap_users *chap_users_ref(struct chap_users *u);
+struct chap_users *chap_users_unref(struct chap_users *u);
+
+/* Wipe, and drop the reference. */
+void chap_auth_done(struct chap_auth *auth);
+
+/* Is there any account that an initiator could prove to have? */
+bool chap_auth_usable(const struct chap_auth *auth);
+
+/* Begin. auth is copied, with a reference. */
 void chap_init(struct chap *c, const struct chap_auth *auth);
 
 /* Wipe. */

@@ -32,10 +32,10 @@ struct fixture {
 };
 
 static const struct chap_auth auth = {
-	.userid = "mallory.jr",
-	.password = "s3cret\xc3\xa4=,/ 12",
-	.userid_mutual = "target",
-	.password_mutual = "another secret",
+	.user = { .userid = "mallory.jr",
+		.password = "s3cret\xc3\xa4=,/ 12",
+		.userid_mutual = "target",
+		.password_mutual = "another secret" },
 };
 
 static int setup(void **state)
@@ -55,6 +55,7 @@ static int teardown(void **state)
 	struct fixture *x = *state;
 
 	chap_done(&x->chap);
+	chap_users_unref(x->auth.more);
 	keys_text_done(&x->in);
 	keys_text_done(&x->out);
 	free(x);
@@ -160,8 +161,8 @@ static void test_one_way(void **state)
 	assert_int_equal(chap_algorithms(), CHAP_ALGORITHMS_ALL);
 	for (size_t i = 0; i < 4; i++) {
 		begin(x, algorithms[i].number, algorithms[i].number);
-		add(x, "CHAP_N", auth.userid);
-		add_response(x, algorithms[i].name, auth.password);
+		add(x, "CHAP_N", auth.user.userid);
+		add_response(x, algorithms[i].name, auth.user.password);
 		assert_int_equal(step(x), 0);
 		assert_int_equal(x->chap.state, CHAP_ACCEPTED);
 		assert_false(x->chap.mutual);
@@ -192,31 +193,131 @@ static void test_base64_response(void **state)
 	unsigned n;
 
 	begin(x, "7", "7");
-	n = response("SHA256", x->identifier, auth.password, x->challenge, x->challenge_bytes, r);
+	n = response(
+		"SHA256", x->identifier, auth.user.password, x->challenge, x->challenge_bytes, r);
 	assert_true(base64_encode(text + 2, sizeof(text) - 2, r, n) > 0);
-	add(x, "CHAP_N", auth.userid);
+	add(x, "CHAP_N", auth.user.userid);
 	add(x, "CHAP_R", text);
 	assert_int_equal(step(x), 0);
 	assert_int_equal(x->chap.state, CHAP_ACCEPTED);
 }
 
-/* The initiator's order decides; what we do not know or may not use is passed over. */
+/* The initiator's order decides; what we do not know is passed over. */
 static void test_choice(void **state)
 {
 	struct fixture *x = *state;
 
 	begin(x, "8,7,6,5", "8");
 	begin(x, "99,foo,,0x1,5555,256,5,7", "5");
-	x->auth.algorithms = CHAP_SHA256 | CHAP_SHA3_256;
-	begin(x, "5,6,7", "7");
-	chap_init(&x->chap, &x->auth);
-	add(x, "CHAP_A", "5,6");
-	assert_int_equal(step(x), -EACCES);
-	assert_non_null(strstr(x->fault.cause, "no algorithm in common"));
 	/* A list longer than the limit is not searched to its end. */
 	chap_init(&x->chap, &x->auth);
 	add(x, "CHAP_A", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,7");
 	assert_int_equal(step(x), -EACCES);
+}
+
+/* 12.1.3: a policy takes one of those proposed by its own order, or none of them. */
+static void test_policy(void **state)
+{
+	struct fixture *x = *state;
+
+	assert_int_equal(chap_policy_parse("SHA3-256,SHA256", &x->auth.policy), 0);
+	begin(x, "5,6,7,8", "8");
+	begin(x, "5,7", "7");
+	chap_init(&x->chap, &x->auth);
+	add(x, "CHAP_A", "5,6");
+	assert_int_equal(step(x), -EACCES);
+	assert_non_null(strstr(x->fault.cause, "no algorithm in common"));
+	assert_non_null(strstr(x->fault.cause, "SHA3-256,SHA256"));
+	assert_int_equal(chap_policy_parse("MD5", &x->auth.policy), 0);
+	begin(x, "8,7,5", "5");
+}
+
+static void test_policy_text(void **state)
+{
+	static const char *const bad[] = { "MD4", "MD5,", ",MD5", "MD5,,SHA1", "MD5,MD5", "MD5,5",
+		"5 ", "all", "SHA3-256-and-more-of-it", "4" };
+	struct chap_policy p;
+	char text[CHAP_POLICY_TEXT];
+
+	assert_int_equal(chap_policy_parse("8,sha256,SHA1,MD5", &p), 0);
+	chap_policy_print(&p, text);
+	assert_string_equal(text, "SHA3-256,SHA256,SHA1,MD5");
+	assert_int_equal(chap_policy_parse("", &p), 0);
+	assert_int_equal(p.n, 0);
+	chap_policy_print(&p, text);
+	assert_string_equal(text, "");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(chap_policy_parse(bad[i], &p), -EINVAL);
+}
+
+/* One more account beside that of the fixture. */
+static void add_user(struct fixture *x, const char *name, const char *password, const char *next)
+{
+	unsigned n = x->auth.more ? x->auth.more->n : 0;
+	struct chap_users *u = calloc(1, sizeof(*u) + (n + 1) * sizeof(u->v[0]));
+
+	assert_non_null(u);
+	if (n)
+		memcpy(u->v, x->auth.more->v, n * sizeof(u->v[0]));
+	u->refs = 1;
+	u->n = n + 1;
+	strcpy(u->v[n].userid, name);
+	strcpy(u->v[n].password, password);
+	strcpy(u->v[n].password_next, next);
+	chap_users_unref(x->auth.more);
+	x->auth.more = u;
+}
+
+static int try_user(struct fixture *x, const char *name, const char *password)
+{
+	chap_done(&x->chap);
+	begin(x, "7", "7");
+	add(x, "CHAP_N", name);
+	add_response(x, "SHA256", password);
+	return step(x);
+}
+
+/* Several accounts: each opens with its own secret alone. */
+static void test_users(void **state)
+{
+	struct fixture *x = *state;
+
+	add_user(x, "alice", "alice's secret", "");
+	add_user(x, "bob", "bob's secret", "");
+	assert_int_equal(try_user(x, "alice", "alice's secret"), 0);
+	assert_string_equal(x->chap.who->userid, "alice");
+	assert_false(x->chap.by_next);
+	assert_int_equal(try_user(x, "bob", "bob's secret"), 0);
+	assert_int_equal(try_user(x, auth.user.userid, auth.user.password), 0);
+	assert_int_equal(try_user(x, "bob", "alice's secret"), -EACCES);
+	assert_int_equal(try_user(x, "carol", "bob's secret"), -EACCES);
+	assert_int_equal(try_user(x, "", ""), -EACCES);
+	/* The general account may be empty, and lets nobody in then. */
+	memset(&x->auth.user, 0, sizeof(x->auth.user));
+	assert_int_equal(try_user(x, "alice", "alice's secret"), 0);
+	assert_int_equal(try_user(x, "", ""), -EACCES);
+	chap_done(&x->chap);
+	x->auth.more = chap_users_unref(x->auth.more);
+	chap_init(&x->chap, &x->auth);
+	add(x, "CHAP_A", "7");
+	assert_int_equal(step(x), -EACCES);
+}
+
+/* A secret is changed without a gap: old and new are both good, and it is known which one came. */
+static void test_next_secret(void **state)
+{
+	struct fixture *x = *state;
+
+	strcpy(x->auth.user.password_next, "the next secret");
+	assert_int_equal(try_user(x, auth.user.userid, auth.user.password), 0);
+	assert_false(x->chap.by_next);
+	assert_int_equal(try_user(x, auth.user.userid, "the next secret"), 0);
+	assert_true(x->chap.by_next);
+	assert_int_equal(try_user(x, auth.user.userid, "a third secret"), -EACCES);
+	/* With a new one only. */
+	x->auth.user.password[0] = '\0';
+	assert_int_equal(try_user(x, auth.user.userid, "the next secret"), 0);
+	assert_int_equal(try_user(x, auth.user.userid, ""), -EACCES);
 }
 
 /* Where the provider has no such digest it is not offered. */
@@ -249,7 +350,7 @@ static void test_refused(void **state)
 	struct fixture *x = *state;
 
 	begin(x, "7", "7");
-	add(x, "CHAP_N", auth.userid);
+	add(x, "CHAP_N", auth.user.userid);
 	add_response(x, "SHA256", "wrong secret");
 	assert_int_equal(step(x), -EACCES);
 	assert_non_null(strstr(x->fault.cause, "wrong password"));
@@ -257,13 +358,13 @@ static void test_refused(void **state)
 
 	begin(x, "7", "7");
 	add(x, "CHAP_N", "someone");
-	add_response(x, "SHA256", auth.password);
+	add_response(x, "SHA256", auth.user.password);
 	assert_int_equal(step(x), -EACCES);
 	assert_non_null(strstr(x->fault.cause, "userid"));
 	/* And there is no second try. */
 	x->identifier = x->chap.identifier;
-	add(x, "CHAP_N", auth.userid);
-	add_response(x, "SHA256", auth.password);
+	add(x, "CHAP_N", auth.user.userid);
+	add_response(x, "SHA256", auth.user.password);
 	assert_int_equal(step(x), -EPROTO);
 }
 
@@ -272,12 +373,12 @@ static void test_no_secret(void **state)
 {
 	struct fixture *x = *state;
 
-	x->auth.password[0] = '\0';
+	x->auth.user.password[0] = '\0';
 	chap_init(&x->chap, &x->auth);
 	add(x, "CHAP_A", "7");
 	assert_int_equal(step(x), -EACCES);
 	x->auth = auth;
-	x->auth.userid[0] = '\0';
+	x->auth.user.userid[0] = '\0';
 	chap_init(&x->chap, &x->auth);
 	add(x, "CHAP_A", "7");
 	assert_int_equal(step(x), -EACCES);
@@ -293,7 +394,7 @@ static void test_malformed(void **state)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		begin(x, "7", "7");
-		add(x, "CHAP_N", auth.userid);
+		add(x, "CHAP_N", auth.user.userid);
 		add(x, "CHAP_R", bad[i]);
 		assert_int_equal(step(x), -EPROTO);
 	}
@@ -303,7 +404,7 @@ static void test_malformed(void **state)
 		memcpy(huge, b64 ? "0b" : "0x", 2);
 		huge[2998] = '\0';
 		begin(x, "5", "5");
-		add(x, "CHAP_N", auth.userid);
+		add(x, "CHAP_N", auth.user.userid);
 		add(x, "CHAP_R", huge);
 		assert_int_equal(step(x), -EPROTO);
 	}
@@ -328,8 +429,8 @@ static void test_order(void **state)
 	add(x, "CHAP_A", "5");
 	assert_int_equal(step(x), -EPROTO);
 	begin(x, "7", "7"); /* a challenge without identifier */
-	add(x, "CHAP_N", auth.userid);
-	add_response(x, "SHA256", auth.password);
+	add(x, "CHAP_N", auth.user.userid);
+	add_response(x, "SHA256", auth.user.password);
 	add(x, "CHAP_C", "0x0102");
 	assert_int_equal(step(x), -EPROTO);
 	begin(x, "7", "7"); /* nothing: still waiting */
@@ -346,8 +447,8 @@ static void test_order(void **state)
 static int ask_mutual(struct fixture *x, const char *algorithm, const char *identifier,
 	const uint8_t *challenge, size_t n)
 {
-	add(x, "CHAP_N", x->auth.userid);
-	add_response(x, algorithm, x->auth.password);
+	add(x, "CHAP_N", x->auth.user.userid);
+	add_response(x, algorithm, x->auth.user.password);
 	add(x, "CHAP_I", identifier);
 	add_hex(x, "CHAP_C", challenge, n);
 	return step(x);
@@ -371,7 +472,7 @@ static void test_mutual(void **state)
 			assert_true(x->chap.mutual);
 			assert_int_equal(x->reply.n, 2);
 			assert_string_equal(answer(x, "CHAP_N"), "target");
-			n = response(algorithms[i].name, 255, auth.password_mutual, challenge,
+			n = response(algorithms[i].name, 255, auth.user.password_mutual, challenge,
 				lengths[j], want);
 			assert_int_equal(keys_binary(answer(x, "CHAP_R"), got, sizeof(got)), n);
 			assert_memory_equal(got, want, n);
@@ -399,17 +500,17 @@ static void test_mutual_refused(void **state)
 	assert_int_equal(ask_mutual(x, "SHA256", "1", challenge, sizeof(challenge)), -EPROTO);
 	/* Who is not authenticated learns nothing of ours. */
 	begin(x, "7", "7");
-	strcpy(x->auth.password, "not it");
+	strcpy(x->auth.user.password, "not it");
 	assert_int_equal(ask_mutual(x, "SHA256", "1", challenge, 16), -EACCES);
 	assert_int_equal(x->out.len, 0);
 	/* Same secret both ways. */
 	x->auth = auth;
-	strcpy(x->auth.password_mutual, auth.password);
+	strcpy(x->auth.user.password_mutual, auth.user.password);
 	begin(x, "7", "7");
 	assert_int_equal(ask_mutual(x, "SHA256", "1", challenge, 16), -EACCES);
 	assert_non_null(strstr(x->fault.cause, "the same"));
 	/* Not configured. */
-	x->auth.password_mutual[0] = '\0';
+	x->auth.user.password_mutual[0] = '\0';
 	begin(x, "7", "7");
 	assert_int_equal(ask_mutual(x, "SHA256", "1", challenge, 16), -EACCES);
 }
@@ -419,17 +520,47 @@ static void test_secret_lengths(void **state)
 {
 	struct fixture *x = *state;
 
-	strcpy(x->auth.password, "x");
+	strcpy(x->auth.user.password, "x");
 	begin(x, "5", "5");
-	add(x, "CHAP_N", auth.userid);
+	add(x, "CHAP_N", auth.user.userid);
 	add_response(x, "MD5", "x");
 	assert_int_equal(step(x), 0);
-	memset(x->auth.password, 0xfe, CHAP_SECRET_BYTES_MAX);
-	x->auth.password[CHAP_SECRET_BYTES_MAX] = '\0';
+	memset(x->auth.user.password, 0xfe, CHAP_SECRET_BYTES_MAX);
+	x->auth.user.password[CHAP_SECRET_BYTES_MAX] = '\0';
 	begin(x, "8", "8");
-	add(x, "CHAP_N", auth.userid);
-	add_response(x, "SHA3-256", x->auth.password);
+	add(x, "CHAP_N", auth.user.userid);
+	add_response(x, "SHA3-256", x->auth.user.password);
 	assert_int_equal(step(x), 0);
+}
+
+/* Mutual names and secrets of the account that logs in, else the general ones. */
+static void test_mutual_of_user(void **state)
+{
+	struct fixture *x = *state;
+	uint8_t challenge[16] = { 1 };
+	struct chap_user *u;
+
+	add_user(x, auth.user.userid, "of the second", "");
+	u = &x->auth.more->v[0];
+	strcpy(u->userid_mutual, "its own");
+	strcpy(u->password_mutual, "secret of its own");
+	begin(x, "7", "7");
+	add(x, "CHAP_N", auth.user.userid);
+	add_response(x, "SHA256", "of the second");
+	add(x, "CHAP_I", "1");
+	add_hex(x, "CHAP_C", challenge, sizeof(challenge));
+	assert_int_equal(step(x), 0);
+	assert_string_equal(keys_find(&x->reply, "CHAP_N")->value, "its own");
+	chap_done(&x->chap);
+	/* Its secret is also that of the other direction (9.2.1). */
+	strcpy(u->password_mutual, "of the second");
+	begin(x, "7", "7");
+	add(x, "CHAP_N", auth.user.userid);
+	add_response(x, "SHA256", "of the second");
+	add(x, "CHAP_I", "1");
+	add_hex(x, "CHAP_C", challenge, sizeof(challenge));
+	assert_int_equal(step(x), -EACCES);
+	chap_done(&x->chap);
 }
 
 static void test_wiped(void **state)
@@ -464,6 +595,11 @@ int main(void)
 		T(test_vector),
 		T(test_base64_response),
 		T(test_choice),
+		T(test_policy),
+		T(test_policy_text),
+		T(test_users),
+		T(test_next_secret),
+		T(test_mutual_of_user),
 		T(test_forbidden),
 		T(test_fresh_challenge),
 		T(test_refused),

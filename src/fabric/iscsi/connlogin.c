@@ -82,9 +82,15 @@ struct node_query {
 	uint16_t status;
 };
 
-static bool has_secret(const struct chap_auth *a)
+/* What a login at this place is judged by; the algorithms as the nearest place says. */
+static void copy_auth(const struct entity *e, const struct auth *auth, const struct tpg *tpg,
+	struct chap_auth *ret)
 {
-	return a->userid[0] && a->password[0];
+	auth_copy(auth, ret);
+	if (!ret->policy.n && tpg)
+		ret->policy = tpg->auth.policy;
+	if (!ret->policy.n)
+		ret->policy = e->chap_policy;
 }
 
 /*
@@ -107,16 +113,16 @@ static int ask_node(struct acl *acl, void *arg)
 {
 	struct node_query *q = arg;
 	const struct node_data *nd = acl->fabric_data;
-	const struct chap_auth *auth = acl->dynamic ? &q->tpg->auth : &nd->auth;
+	const struct auth *auth = acl->dynamic ? &q->tpg->auth : &nd->auth;
 	uint32_t methods = methods_of(q->tpg, &nd->attribs);
 
 	q->attribs = nd->attribs;
 	q->depth = acl->queue_depth;
 	if (!q->g)
 		return 0;
-	q->g->chap = *auth;
+	copy_auth(q->conn->entity, auth, q->tpg, &q->g->chap);
 	q->g->keys.auth_method = methods;
-	if (methods == AUTH_METHOD_CHAP && !has_secret(auth))
+	if (methods == AUTH_METHOD_CHAP && !chap_auth_usable(&q->g->chap))
 		q->status = refuse(q->g, LOGIN_STATUS_AUTHENTICATION_FAILURE,
 			"authentication is demanded, but no userid and password are set for it",
 			"set auth/userid and auth/password, or attrib/authentication to 0 (param/"
@@ -130,10 +136,10 @@ static uint16_t ask_discovery(struct conn *conn, struct login_grant *g)
 	uint16_t status = LOGIN_STATUS_SUCCESS;
 
 	engine_lock(e->eng);
-	g->chap = e->discovery_auth;
+	copy_auth(e, &e->discovery_auth, NULL, &g->chap);
 	g->keys.auth_method =
 		e->enforce_discovery_auth ? AUTH_METHOD_CHAP : AUTH_METHOD_CHAP | AUTH_METHOD_NONE;
-	if (e->enforce_discovery_auth && !has_secret(&e->discovery_auth))
+	if (e->enforce_discovery_auth && !chap_auth_usable(&g->chap))
 		status = refuse(g, LOGIN_STATUS_AUTHENTICATION_FAILURE,
 			"discovery demands authentication, but no userid and password are set for "
 			"it",
@@ -348,11 +354,12 @@ static void complete(struct conn *conn)
 	reply->bhs.tsih = be16_put(conn->sess->tsih);
 	if (conn->sess->tpg)
 		atomic_fetch_add(&conn->sess->tpg->target->stats.login_accepts, 1);
-	log_msg(LOG_LEVEL_INFO, "iscsi", "%s: %s logged in to %s, session %u%s%s", conn->peer,
+	log_msg(LOG_LEVEL_INFO, "iscsi", "%s: %s logged in to %s, session %u%s%s%s", conn->peer,
 		conn->sess->initiator,
 		conn->sess->tpg ? conn->sess->tpg->target->name : "discovery", conn->sess->tsih,
 		login_user(conn->login) ? ", authenticated as " : "",
-		login_user(conn->login) ? login_user(conn->login) : "");
+		login_user(conn->login) ? login_user(conn->login) : "",
+		login_by_next(conn->login) ? " by the next password" : "");
 	send_reply(conn, reply);
 	conn->header_digest = v->conn.header_digest == DIGEST_CRC32C;
 	conn->data_digest = v->conn.data_digest == DIGEST_CRC32C;

@@ -72,6 +72,15 @@
 /* What we send as CHAP_C: RFC 1994 2.1 wants at least the length of the digest. */
 #define CHAP_OUR_CHALLENGE_BYTES 32
 
+/* 9.2.1: 96 bits. A shorter secret is only warned of: that IPsec is in use cannot be seen here. */
+#define CHAP_SECRET_BYTES_GOOD 12
+
+/* Accounts beside the general one at each place: a login looks through all of them. */
+#define AUTH_USERS_MAX 256
+
+/* Where a secret is read from: a path. */
+#define SECRET_SOURCE_BYTES_MAX 511
+
 /* Algorithms in one CHAP_A list; there are four, the rest is ignored with an error. */
 #define CHAP_ALGORITHMS_LIST_MAX 32
 

@@ -56,6 +56,8 @@ struct login *login_free(struct login *l)
 		return NULL;
 	keys_text_done(&l->in);
 	keys_text_done(&l->out);
+	chap_done(&l->chap);
+	chap_auth_done(&l->grant.chap);
 	OPENSSL_cleanse(l, sizeof(*l));
 	free(l);
 	return NULL;
@@ -297,11 +299,10 @@ static int begin(struct login *l, const struct keys_pairs *in)
 	if (identify(l, in))
 		return -1;
 	/* An account without credentials: CHAP could only fail where None is as good. */
-	if ((!l->grant.chap.userid[0] || !l->grant.chap.password[0]) &&
-		(l->grant.keys.auth_method & AUTH_METHOD_NONE))
+	if (!chap_auth_usable(&l->grant.chap) && (l->grant.keys.auth_method & AUTH_METHOD_NONE))
 		l->grant.keys.auth_method = AUTH_METHOD_NONE;
 	chap_init(&l->chap, &l->grant.chap);
-	OPENSSL_cleanse(&l->grant.chap, sizeof(l->grant.chap));
+	chap_auth_done(&l->grant.chap);
 	keys_nego_init(&l->nego, stage == LOGIN_SECURITY ? KEYS_SECURITY : KEYS_OPERATIONAL,
 		l->id.tsih == 0, &l->grant.keys, &l->values);
 	if (stage == LOGIN_OPERATIONAL && !(l->grant.keys.auth_method & AUTH_METHOD_NONE))
@@ -576,7 +577,12 @@ uint32_t login_cmdsn(const struct login *l)
 
 const char *login_user(const struct login *l)
 {
-	return l->chap.state == CHAP_ACCEPTED ? l->chap.auth.userid : NULL;
+	return l->chap.state == CHAP_ACCEPTED ? l->chap.who->userid : NULL;
+}
+
+bool login_by_next(const struct login *l)
+{
+	return l->chap.state == CHAP_ACCEPTED && l->chap.by_next;
 }
 
 bool login_mutual(const struct login *l)

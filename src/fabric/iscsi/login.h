@@ -33,11 +33,11 @@ struct login_id {
  * What the answers of login_ops are put into; zeroed before, copied after, wiped with the login.
  * keys.auth_method decides on authentication: CHAP alone demands it, None alone forgoes it, both
  * leave the choice to the initiator (the first of its list that is allowed; only None while chap
- * has no userid and password).
+ * has no account that could be proved).
  */
 struct login_grant {
 	struct keys_config keys; /* begins as keys_config_init() */
-	struct chap_auth chap;
+	struct chap_auth chap; /* chap.more: a reference of its own, which the login drops */
 	uint16_t target_portal_group_tag;
 	/* With status LOGIN_STATUS_TARGET_MOVED_x: the TargetAddress to send (13.8). */
 	char target_address[KEY_VALUE_BYTES_MAX + 1];
@@ -137,8 +137,12 @@ const struct keys_values *login_values(const struct login *l);
 /* CmdSN of the first request: a new session's first CmdSN (11.12.8). */
 uint32_t login_cmdsn(const struct login *l);
 
-/* The name that CHAP authenticated, or NULL; whether we proved ours too. */
+/*
+ * The name that CHAP authenticated, or NULL; whether by its next secret (chap_user.password_next);
+ * whether we proved ours too.
+ */
 const char *login_user(const struct login *l);
+bool login_by_next(const struct login *l);
 bool login_mutual(const struct login *l);
 
 /* Why it failed, or NULL while it has not. */

@@ -446,10 +446,10 @@ static void test_many_keys(void **state)
 static void use_chap(struct fixture *x)
 {
 	x->config.auth_method = AUTH_METHOD_CHAP;
-	strcpy(x->chap.userid, "user");
-	strcpy(x->chap.password, "secretsecret");
-	strcpy(x->chap.userid_mutual, "target");
-	strcpy(x->chap.password_mutual, "othersecret!");
+	strcpy(x->chap.user.userid, "user");
+	strcpy(x->chap.user.password, "secretsecret");
+	strcpy(x->chap.user.userid_mutual, "target");
+	strcpy(x->chap.user.password_mutual, "othersecret!");
 }
 
 /* "0x" and the SHA-256 response to the challenge in the last reply. */

@@ -126,6 +126,31 @@ static int set_cpus_allowed(const struct attr *a, void *obj, const char *value, 
 	return 0;
 }
 
+/* ---- authentication -------------------------------------------------------------------------- */
+
+static int get_policy(const struct attr *a, void *obj, struct strbuf *out)
+{
+	char text[CHAP_POLICY_TEXT];
+
+	chap_policy_print(&((struct entity *)obj)->chap_policy, text);
+	strbuf_puts(out, text);
+	return 0;
+}
+
+static int set_policy(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct entity *e = obj;
+	struct chap_policy p;
+	int r = row_parse_policy(a, value, &p, err);
+
+	if (r)
+		return r;
+	engine_lock(e->eng);
+	e->chap_policy = p;
+	engine_unlock(e->eng);
+	return 0;
+}
+
 static const struct attr entity_attrs[] = {
 	{ .name = "lio_version",
 		.get = row_get_fixed,
@@ -136,37 +161,30 @@ static const struct attr entity_attrs[] = {
 		.set = set_cpus_allowed,
 		.flags = ATTR_UNSAVED,
 		.doc = "CPUs that the I/O threads may run on." },
+	{ .name = "chap_algorithms",
+		.get = get_policy,
+		.set = set_policy,
+		.doc = "CHAP algorithms that may be used, the best one first: without MD5, "
+		       "SHA3-256,SHA256,SHA1. Empty: all, and the initiator's order counts." },
 	ATTR_END,
 };
 
 /* ---- discovery_auth/ ------------------------------------------------------------------------- */
 
-static int get_auth(const struct attr *a, void *obj, struct strbuf *out)
+static struct entity *entity_of(void *obj)
 {
-	return auth_get(a, &((struct entity *)obj)->discovery_auth, out);
-}
-
-static int set_auth(const struct attr *a, void *obj, const char *value, struct errmsg *err)
-{
-	struct entity *e = obj;
-
-	return auth_set(a, &e->discovery_auth, e->eng, value, err);
-}
-
-static int get_mutual(const struct attr *a, void *obj, struct strbuf *out)
-{
-	return auth_get_mutual(&((struct entity *)obj)->discovery_auth, out);
+	return ((struct auth_user *)obj)->auth->entity;
 }
 
 static int get_enforce(const struct attr *a, void *obj, struct strbuf *out)
 {
-	strbuf_putc(out, ((struct entity *)obj)->enforce_discovery_auth ? '1' : '0');
+	strbuf_putc(out, entity_of(obj)->enforce_discovery_auth ? '1' : '0');
 	return 0;
 }
 
 static int set_enforce(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
-	struct entity *e = obj;
+	struct entity *e = entity_of(obj);
 	uint64_t v;
 	int r = attr_parse_u64(a, value, 0, 1, &v, err);
 
@@ -179,7 +197,7 @@ static int set_enforce(const struct attr *a, void *obj, const char *value, struc
 }
 
 static const struct attr discovery_attrs[] = {
-	AUTH_ROWS(get_auth, set_auth, get_mutual),
+	AUTH_ROWS,
 	{ .name = "enforce_discovery_auth",
 		.get = get_enforce,
 		.set = set_enforce,
@@ -191,7 +209,13 @@ static const struct node_type discovery_type = {
 	.name = "discovery",
 	.doc = "Who may discover targets.",
 	.attrs = discovery_attrs,
+	.defaults = auth_defaults,
 };
+
+static void *discovery_auth_of(void *entity)
+{
+	return &((struct entity *)entity)->discovery_auth.own;
+}
 
 /* ---- targets --------------------------------------------------------------------------------- */
 
@@ -287,7 +311,7 @@ static int entity_rmdir(struct node *node, struct errmsg *err)
 }
 
 static const struct node_default entity_defaults[] = {
-	{ "discovery_auth", &discovery_type, NULL },
+	{ "discovery_auth", &discovery_type, discovery_auth_of },
 	{ NULL },
 };
 

@@ -159,25 +159,8 @@ static const struct node_type attrib_type = {
 
 /* ---- auth/ ----------------------------------------------------------------------------------- */
 
-static int get_auth(const struct attr *a, void *obj, struct strbuf *out)
-{
-	return auth_get(a, &data_of(obj)->auth, out);
-}
-
-static int set_auth(const struct attr *a, void *obj, const char *value, struct errmsg *err)
-{
-	struct acl *acl = obj;
-
-	return auth_set(a, &data_of(acl)->auth, acl->port->eng, value, err);
-}
-
-static int get_mutual(const struct attr *a, void *obj, struct strbuf *out)
-{
-	return auth_get_mutual(&data_of(obj)->auth, out);
-}
-
 static const struct attr auth_attrs[] = {
-	AUTH_ROWS(get_auth, set_auth, get_mutual),
+	AUTH_ROWS,
 	ATTR_END,
 };
 
@@ -185,7 +168,13 @@ static const struct node_type auth_type = {
 	.name = "ACL secrets",
 	.doc = "CHAP names and secrets of the initiator.",
 	.attrs = auth_attrs,
+	.defaults = auth_defaults,
 };
+
+static void *auth_of(void *acl)
+{
+	return &data_of(acl)->auth.own;
+}
 
 /* ---- lun_N/ ---------------------------------------------------------------------------------- */
 
@@ -461,7 +450,7 @@ static int acl_rmdir(struct node *node, struct errmsg *err)
 
 static const struct node_default acl_defaults[] = {
 	{ "attrib", &attrib_type, NULL },
-	{ "auth", &auth_type, NULL },
+	{ "auth", &auth_type, auth_of },
 	{ "fabric_statistics", &acl_stats_type, NULL },
 	{ "param", &acl_param_type, NULL },
 	{ NULL },

@@ -34,29 +34,57 @@ int row_index(
 	const char *name, const char *prefix, uint64_t max, uint64_t *ret, struct errmsg *err);
 
 /*
- * userid and its kind (rows_auth.c): the value of the field at a->offset of *auth. Text that
- * begins with "NULL" clears it, and is shown until the next write, as LIO does.
+ * The rows of a directory of secrets (rows_auth.c), whose object is the struct auth_user of the
+ * general account: field in min. Text that begins with "NULL" clears, and is shown until the next
+ * write, as LIO does.
  */
-int auth_get(const struct attr *a, const struct chap_auth *auth, struct strbuf *out);
-int auth_set(const struct attr *a, struct chap_auth *auth, struct engine *eng, const char *value,
-	struct errmsg *err);
-int auth_get_mutual(const struct chap_auth *auth, struct strbuf *out);
-#define AUTH_ROW(n, getter, setter, text)                                                          \
+int row_get_auth(const struct attr *a, void *obj, struct strbuf *out);
+int row_set_auth(const struct attr *a, void *obj, const char *value, struct errmsg *err);
+int row_get_auth_source(const struct attr *a, void *obj, struct strbuf *out);
+int row_set_auth_source(const struct attr *a, void *obj, const char *value, struct errmsg *err);
+int row_get_auth_mutual(const struct attr *a, void *obj, struct strbuf *out);
+int row_get_auth_policy(const struct attr *a, void *obj, struct strbuf *out);
+int row_set_auth_policy(const struct attr *a, void *obj, const char *value, struct errmsg *err);
+#define AUTH_ROW(n, field, text)                                                                   \
 	{                                                                                          \
-		.name = #n, .get = getter, .set = setter, .flags = ATTR_SECRET, .doc = text,       \
-		.offset = offsetof(struct chap_auth, n), .max = sizeof(((struct chap_auth *)0)->n) \
+		.name = n, .get = row_get_auth, .set = row_set_auth, .flags = ATTR_SECRET,         \
+		.doc = text, .min = field                                                          \
 	}
-/* The rows of a directory of secrets; getter and setter find the struct chap_auth. */
-#define AUTH_ROWS(getter, setter, mutual)                                                          \
-	AUTH_ROW(userid, getter, setter, "Name that the initiator proves to have by CHAP."),       \
-		AUTH_ROW(password, getter, setter, "Its secret."),                                 \
-		AUTH_ROW(userid_mutual, getter, setter,                                            \
+#define AUTH_SOURCE_ROW(n, field)                                                                  \
+	{                                                                                          \
+		.name = n "_file", .get = row_get_auth_source, .set = row_set_auth_source,         \
+		.min = field,                                                                      \
+		.doc = "Where " n " is read from: an absolute path, or credential:NAME of "        \
+		       "systemd; read again by `ulio auth refresh` and by a reload."               \
+	}
+#define AUTH_SECRET_ROWS                                                                           \
+	AUTH_ROW("password", AUTH_PASSWORD, "Its secret."),                                        \
+		AUTH_ROW("userid_mutual", AUTH_USERID_MUTUAL,                                      \
 			"Name that the target proves to have, when the initiator asks."),          \
-		AUTH_ROW(password_mutual, getter, setter, "Its secret, another one."),             \
+		AUTH_ROW("password_mutual", AUTH_PASSWORD_MUTUAL, "Its secret, another one."),     \
+		AUTH_ROW("password_next", AUTH_PASSWORD_NEXT,                                      \
+			"A second secret that is good too: set it, change the initiators, then "   \
+			"make it the password. The log tells who logs in by it."),                 \
+		AUTH_SOURCE_ROW("password", AUTH_PASSWORD),                                        \
+		AUTH_SOURCE_ROW("password_next", AUTH_PASSWORD_NEXT),                              \
+		AUTH_SOURCE_ROW("password_mutual", AUTH_PASSWORD_MUTUAL)
+#define AUTH_ROWS                                                                                  \
+	AUTH_ROW("userid", AUTH_USERID, "Name that the initiator proves to have by CHAP."),        \
+		AUTH_SECRET_ROWS,                                                                  \
+		{                                                                                  \
+			.name = "authenticate_target",                                             \
+			.get = row_get_auth_mutual,                                                \
+			.doc = "1: the target can prove who it is (both mutual values are set).",  \
+		},                                                                                 \
 	{                                                                                          \
-		.name = "authenticate_target", .get = mutual,                                      \
-		.doc = "1: the target can prove who it is (both mutual values are set)."           \
+		.name = "algorithms", .get = row_get_auth_policy, .set = row_set_auth_policy,      \
+		.doc = "CHAP algorithms that may be used, the best one first: SHA3-256,SHA256; "   \
+		       "empty: as the portal group says, else as /iscsi chap_algorithms does.",    \
 	}
+int row_parse_policy(
+	const struct attr *a, const char *value, struct chap_policy *ret, struct errmsg *err);
+extern const struct node_default auth_defaults[]; /* users/ */
+extern const struct node_type auth_users_type;
 
 /* Directories whose types other files hang in. */
 extern const struct node_type target_stats_type; /* <IQN>/fabric_statistics/ (rows_stats.c) */

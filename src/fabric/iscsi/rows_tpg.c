@@ -304,25 +304,8 @@ static const struct node_type attrib_type = {
 
 /* ---- auth/ ----------------------------------------------------------------------------------- */
 
-static int get_auth(const struct attr *a, void *obj, struct strbuf *out)
-{
-	return auth_get(a, &((struct tpg *)obj)->auth, out);
-}
-
-static int set_auth(const struct attr *a, void *obj, const char *value, struct errmsg *err)
-{
-	struct tpg *tpg = obj;
-
-	return auth_set(a, &tpg->auth, eng_of(tpg), value, err);
-}
-
-static int get_mutual(const struct attr *a, void *obj, struct strbuf *out)
-{
-	return auth_get_mutual(&((struct tpg *)obj)->auth, out);
-}
-
 static const struct attr auth_attrs[] = {
-	AUTH_ROWS(get_auth, set_auth, get_mutual),
+	AUTH_ROWS,
 	ATTR_END,
 };
 
@@ -330,7 +313,13 @@ static const struct node_type auth_type = {
 	.name = "portal group secrets",
 	.doc = "CHAP names and secrets of initiators without an ACL.",
 	.attrs = auth_attrs,
+	.defaults = auth_defaults,
 };
+
+static void *auth_of(void *tpg)
+{
+	return &((struct tpg *)tpg)->auth.own;
+}
 
 /* ---- param/ ---------------------------------------------------------------------------------- */
 
@@ -505,7 +494,7 @@ static int tpg_rmdir(struct node *node, struct errmsg *err)
 static const struct node_default tpg_defaults[] = {
 	{ "acls", &acls_type, NULL },
 	{ "attrib", &attrib_type, NULL },
-	{ "auth", &auth_type, NULL },
+	{ "auth", &auth_type, auth_of },
 	{ "lun", &luns_type, NULL },
 	{ "np", &portals_type, NULL },
 	{ "param", &param_type, NULL },

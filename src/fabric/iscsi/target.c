@@ -45,6 +45,8 @@ int entity_new(struct engine *eng, struct entity **ret)
 		list_init(&nl->free_tasks);
 	}
 	e->eng = eng;
+	auth_init(&e->discovery_auth, e);
+	list_init(&e->sourced);
 	e->loops = loops;
 	atomic_init(&e->login_timeout_s, LOGIN_TIMEOUT_S);
 	e->next_target_index = 1;
@@ -71,6 +73,7 @@ struct entity *entity_free(struct entity *e)
 			free(container_of(n, struct task, link));
 		tx_free_batches(&e->per_loop[i]);
 	}
+	auth_done(&e->discovery_auth);
 	hash_done(&e->names);
 	idpool_done(&e->tsihs);
 	pthread_mutex_destroy(&e->tsih_lock);
@@ -197,6 +200,7 @@ static int acl_added(struct acl *acl)
 
 	if (!nd)
 		return -ENOMEM;
+	auth_init(&nd->auth, tpg->target->entity);
 	nd->attribs = default_node;
 	nd->attribs.default_erl = tpg->attribs.default_erl;
 	acl->fabric_data = nd;
@@ -207,7 +211,7 @@ static void acl_removed(struct acl *acl)
 {
 	struct node_data *nd = acl->fabric_data;
 
-	explicit_bzero(nd, sizeof(*nd));
+	auth_done(&nd->auth);
 	free(nd);
 }
 
@@ -232,6 +236,7 @@ int tpg_new(struct target *t, uint16_t tag, struct tpg **ret, struct errmsg *err
 	tpg->target = t;
 	tpg->tag = tag;
 	tpg->attribs = default_attribs;
+	auth_init(&tpg->auth, t->entity);
 	keys_config_init(&tpg->keys);
 	list_init(&tpg->portals);
 	list_init(&tpg->sessions);
@@ -316,7 +321,7 @@ int tpg_free(struct tpg *tpg, struct errmsg *err)
 	engine_lock(tpg->target->entity->eng);
 	list_del(&tpg->link);
 	engine_unlock(tpg->target->entity->eng);
-	explicit_bzero(&tpg->auth, sizeof(tpg->auth));
+	auth_done(&tpg->auth);
 	free(tpg);
 	return 0;
 }

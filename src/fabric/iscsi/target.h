@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "engine/engine.h"
 #include "engine/port.h"
-#include "fabric/iscsi/chap.h"
+#include "fabric/iscsi/auth.h"
 #include "fabric/iscsi/keys.h"
 #include "loop/loop.h"
 
@@ -53,7 +53,7 @@ struct node_attribs {
 /* What the fabric keeps with an ACL: acl->fabric_data. */
 struct node_data {
 	struct node_attribs attribs;
-	struct chap_auth auth;
+	struct auth auth;
 	void *tree_obj;
 };
 
@@ -68,7 +68,7 @@ struct tpg {
 	bool enabled;
 	struct keys_config keys; /* param/ */
 	struct tpg_attribs attribs;
-	struct chap_auth auth; /* for demo mode */
+	struct auth auth; /* for initiators without an ACL */
 	struct list portals; /* struct portal */
 	struct list sessions; /* struct sess by tpg_link, under the configuration lock */
 	unsigned nsessions;
@@ -134,7 +134,9 @@ struct entity {
 	struct list listeners;
 	struct node_loop *per_loop;
 	/* iscsi/discovery_auth */
-	struct chap_auth discovery_auth;
+	struct auth discovery_auth;
+	struct chap_policy chap_policy; /* where nothing nearer has one; under the lock */
+	struct list sourced; /* struct auth_user by sourced; control thread */
 	bool enforce_discovery_auth;
 	pthread_mutex_t tsih_lock;
 	struct idpool tsihs;
