@@ -137,7 +137,7 @@ def test_transit_with_method_choice(chapd, conn):
 
 
 def test_stage_jump_in_the_middle(chapd, conn):
-    """CSG=1 while security is not finished."""
+    """6.3.2, 12.1.3: CSG=1 while security is not finished."""
     lg = Login(conn)
     challenge(lg, chapd)
     with pytest.raises((LoginFailed, Closed)):
@@ -156,7 +156,7 @@ def test_missing_key(chapd, conn, missing):
 @pytest.mark.parametrize("value", ["0x", "0x00", "", "zz", "0xzz", "0x" + "00" * 2048, "0b!!!!",
                                    "0x" + "00" * 16, "0x" + "00" * 20])
 def test_malformed_response(chapd, conn, value):
-    """CHAP_R of a wrong length or form."""
+    """12.1.3: CHAP_R of a wrong length or form."""
     lg = Login(conn)
     challenge(lg, chapd)
     refused(lg, [("CHAP_N", USER), ("CHAP_R", value)], (0x0201, 0x0200))
@@ -175,7 +175,7 @@ def test_binary_forms(chapd, conn, form):
 
 
 def test_truncated_response(chapd, conn):
-    """A prefix of the right answer is wrong."""
+    """12.1.3: A prefix of the right answer is wrong."""
     lg = Login(conn)
     alg, ident, chal = challenge(lg, chapd)
     refused(lg, [("CHAP_N", USER), ("CHAP_R", "0x" + chap_response(alg, ident, SECRET, chal)[:8].hex())],
@@ -194,7 +194,7 @@ def test_challenges_differ(chapd):
 
 
 def test_replayed_response(chapd):
-    """An answer overheard once opens nothing later."""
+    """12.1.3, RFC 1994 2.3: An answer overheard once opens nothing later."""
     with chapd.connection() as c:
         lg = Login(c)
         alg, ident, chal = challenge(lg, chapd)
@@ -236,7 +236,7 @@ def test_reflection_across_connections(chapd):
 
 
 def test_too_long_user(chapd, conn):
-    """Names of any length end in a refusal, no more."""
+    """6.1, 12.1.3: Names of any length end in a refusal, no more."""
     lg = Login(conn)
     alg, ident, chal = challenge(lg, chapd)
     refused(lg, [("CHAP_N", "n" * 4000), ("CHAP_R", "0x" + chap_response(alg, ident, SECRET, chal).hex())],
@@ -244,7 +244,7 @@ def test_too_long_user(chapd, conn):
 
 
 def test_failed_logins_leave_the_daemon_open_to_good_ones(chapd, lun):
-    """Fifty failures in a row, then a good login at once."""
+    """9.2.1: Fifty failures in a row, then a good login at once."""
     for i in range(50):
         with pytest.raises(LoginFailed):
             chapd.session(chap=Chap(USER, f"guess-{i:012}"))
@@ -255,7 +255,7 @@ def test_failed_logins_leave_the_daemon_open_to_good_ones(chapd, lun):
 
 
 def test_secret_is_not_logged(chapd):
-    """Secrets appear in no log."""
+    """9.2.1: Secrets appear in no log."""
     with pytest.raises(LoginFailed):
         chapd.session(chap=Chap(USER, "bad-secret-xyzzy"))
     assert SECRET not in chapd.log()
@@ -264,7 +264,7 @@ def test_secret_is_not_logged(chapd):
 
 
 def test_discovery_needs_no_more_than_it_must(chapd):
-    """A discovery session is authenticated as the target's policy says, and never crashes."""
+    """6.3.2, 4.3: A discovery session is authenticated as the target's policy says, and never crashes."""
     try:
         s = Session.open(chapd.address, discovery=True)
     except LoginFailed as e:

@@ -15,7 +15,7 @@ def window(s):
 
 
 def test_each_command_counts(session, lun):
-    """ExpCmdSN grows by one a non-immediate command, and the window moves with it."""
+    """4.2.2.1: ExpCmdSN grows by one a non-immediate command, and the window moves with it."""
     session.scsi(scsi.test_unit_ready(), lun=lun).good()
     at, top = session.expcmdsn, session.maxcmdsn
     for i in range(1, 10):
@@ -66,7 +66,7 @@ def test_gap_holds_until_filled(session, lun):
 
 
 def test_reverse_order_writes(session, lun):
-    """Commands sent last first take effect first first."""
+    """4.2.2.1: Commands sent last first take effect first first."""
     base = session.cmdsn
     for _ in range(8):
         session.take_cmdsn()
@@ -99,7 +99,7 @@ def test_beyond_window_is_dropped(session, lun):
 
 
 def test_whole_window_in_flight(session, lun):
-    """As many commands as the window has, sent at once, all end GOOD."""
+    """4.2.2.1: As many commands as the window has, sent at once, all end GOOD."""
     alive(session)
     n = window(session)
     assert n >= 16, f"a window of {n} is too small to work with"
@@ -109,7 +109,7 @@ def test_whole_window_in_flight(session, lun):
 
 
 def test_window_full_of_held_commands(session, lun):
-    """A window filled behind a gap: the last place is still taken, and all run when the gap closes."""
+    """4.2.2.1: A window filled behind a gap: the last place is still taken, and all run when the gap closes."""
     alive(session)
     n = min(window(session), 512)
     sn = session.take_cmdsn()
@@ -155,7 +155,7 @@ def test_immediate_passes_a_gap(session, lun):
 
 
 def test_write_with_data_behind_a_gap(daemon, lun):
-    """Immediate and unsolicited data of a command that must wait are kept with it."""
+    """4.2.2.1, 4.2.5.2: Immediate and unsolicited data of a command that must wait are kept with it."""
     with daemon.session(keys={"InitialR2T": "No", "ImmediateData": "Yes"}) as s:
         s.clear_ua(lun)
         data = pattern(40 * 512)

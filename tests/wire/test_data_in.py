@@ -35,6 +35,7 @@ def test_segments_and_bursts(daemon, lun, data, mrdsl, burst):
 
 @pytest.mark.parametrize("n", [1, 7, 8, 15, 16, 17, 128, 511, 512, 513, 2048])
 def test_sizes(session, lun, data, n):
+    """11.7: sizes."""
     assert session.scsi(scsi.read16(BASE, n), lun=lun, read=n * 512).good().data == data[:n * 512]
 
 
@@ -58,7 +59,7 @@ def test_status_in_the_last_data_in(session, lun, data):
 
 
 def test_many_reads_at_once(session, lun, data):
-    """Data of commands in flight together is kept apart by ITT."""
+    """11.2.1.8: Data of commands in flight together is kept apart by ITT."""
     cmds = [session.start(scsi.read10(BASE + i * 8, 8), lun=lun, read=4096) for i in range(32)]
     for i, c in enumerate(cmds):
         assert session.wait(c).good().data == data[i * 4096:(i + 1) * 4096]
@@ -71,7 +72,7 @@ def test_many_reads_at_once(session, lun, data):
     (1024, 512, 1023 * 512, 0), (1, 65536, 0, 65024), (0, 512, 0, 512),
 ])
 def test_read_residual(session, lun, data, blocks, edtl, over, under):
-    """Reads move min(EDTL, transfer length), GOOD, with O or U and the exact count."""
+    """11.4.5.1: Reads move min(EDTL, transfer length), GOOD, with O or U and the exact count."""
     flags = p.F | p.R | p.SIMPLE if edtl else p.F | p.SIMPLE
     r = session.scsi(scsi.read10(BASE, blocks), lun=lun, read=edtl, flags=flags).good()
     assert (r.overflow, r.underflow) == (over, under)
@@ -83,7 +84,7 @@ def test_read_residual(session, lun, data, blocks, edtl, over, under):
 ])
 @pytest.mark.parametrize("immediate", ["Yes", "No"])
 def test_write_residual(daemon, lun, data, blocks, edtl, over, under, immediate):
-    """Writes too: what EDTL covers is written, the rest is untouched, the residual tells."""
+    """11.4.5.1: Writes too: what EDTL covers is written, the rest is untouched, the residual tells."""
     with daemon.session(keys={"ImmediateData": immediate, "InitialR2T": "Yes"}) as s:
         s.clear_ua(lun)
         old = data[:16 * 512]
@@ -112,7 +113,7 @@ def test_allocation_length_residual(session, lun, alloc, edtl, over, under):
 
 
 def test_no_data_command_with_edtl(session, lun):
-    """TEST UNIT READY moves nothing: all of EDTL is residual."""
+    """11.4.5.1: TEST UNIT READY moves nothing: all of EDTL is residual."""
     r = session.scsi(scsi.test_unit_ready(), lun=lun, read=512).good()
     assert r.underflow == 512 and not r.data
 

@@ -32,7 +32,7 @@ def read_back(s, lun, n, lba=BASE):
 @mode
 @pytest.mark.parametrize("nblocks", [1, 2, 15, 16, 17, 127, 128, 129, 512, 513, 1024])
 def test_sizes(daemon, lun, immediate, initial_r2t, nblocks):
-    """Every mode writes every size, and reads it back."""
+    """4.2.5.2: Every mode writes every size, and reads it back."""
     with open_mode(daemon, immediate, initial_r2t) as s:
         s.clear_ua(lun)
         data = pattern(nblocks * 512, nblocks)
@@ -100,7 +100,7 @@ def test_solicited_in_odd_pieces(daemon, lun):
 
 
 def test_one_byte_pdus(daemon, lun):
-    """As small as it gets."""
+    """11.7: As small as it gets."""
     with open_mode(daemon, "No", "Yes") as s:
         s.clear_ua(lun)
         data = pattern(512)
@@ -132,7 +132,7 @@ def test_max_outstanding_r2t(daemon, lun, most):
 
 
 def test_interleaved_commands(daemon, lun):
-    """Data of several writes mixed on one connection finds its own command."""
+    """11.7.4: Data of several writes mixed on one connection finds its own command."""
     with open_mode(daemon, "No", "Yes", MaxBurstLength=4096, FirstBurstLength=4096) as s:
         s.clear_ua(lun)
         blocks = [pattern(16 * 512, i) for i in range(8)]
@@ -157,7 +157,7 @@ def test_interleaved_commands(daemon, lun):
 
 
 def test_reads_between_data_outs(daemon, lun):
-    """A write that waits for data holds nobody up."""
+    """4.2.5.2: A write that waits for data holds nobody up."""
     with open_mode(daemon, "No", "Yes") as s:
         s.clear_ua(lun)
         cmd = s.start(scsi.write10(BASE, 64), lun=lun, write=pattern(64 * 512), hold_r2t=True)
@@ -256,7 +256,7 @@ def test_wrong_offset(daemon, lun):
 
 
 def test_offset_beyond_the_burst(daemon, lun):
-    """Far outside of what was asked for, 2**32 included."""
+    """11.7.6: Far outside of what was asked for, 2**32 included."""
     for offset in (64 * 512, 0xFFFFFE00, 0x7FFFFFFF):
         def fault(s, cmd, at=offset):
             r = take_r2t(s, cmd)
@@ -294,7 +294,7 @@ def test_wrong_datasn(daemon, lun):
 
 
 def test_repeated_datasn(daemon, lun):
-    """The second PDU repeats DataSN 0."""
+    """11.7.5: The second PDU repeats DataSN 0."""
     def fault(s, cmd):
         r = take_r2t(s, cmd)
         for i in range(2):
@@ -335,7 +335,7 @@ def test_immediate_over_first_burst(daemon, lun):
 
 
 def test_immediate_data_over_edtl(daemon, lun):
-    """More immediate data than the command says it has."""
+    """11.3.4: More immediate data than the command says it has."""
     with open_mode(daemon) as s:
         s.clear_ua(lun)
         cmd = s.start(scsi.write10(BASE, 1), lun=lun, write=pattern(4096), edtl=512, imm=4096, unsolicited=0,
@@ -365,7 +365,7 @@ def test_data_out_for_no_task(session):
 
 
 def test_data_out_for_a_read(session, lun):
-    """Data-Out for a task that takes none."""
+    """11.3.1: Data-Out for a task that takes none."""
     session.take_cmdsn()
     cmd = session.start(scsi.read10(0, 1), lun=lun, read=512)       # held behind a gap
     session.conn.send(PDU(p.DATA_OUT, flags=p.F, lun=lun, itt=cmd.itt, ttt=RESERVED_TAG, data=b"x" * 512))

@@ -24,7 +24,7 @@ def open_digest(daemon, header, data, **keys):
 
 @pytest.mark.parametrize("header, data", BOTH)
 def test_everything_with_digests(daemon, lun, header, data):
-    """Commands, data both ways, NOP, text, TMF, logout; odd lengths so that padding is covered."""
+    """11.2.3, 13.1: Commands, data both ways, NOP, text, TMF, logout; odd lengths so that padding is covered."""
     with open_digest(daemon, header, data, MaxRecvDataSegmentLength=4095) as s:
         s.clear_ua(lun)
         for n in (1, 8, 33):
@@ -42,6 +42,7 @@ def test_everything_with_digests(daemon, lun, header, data):
 
 @pytest.mark.parametrize("header, data", BOTH[1:])
 def test_unsolicited_and_solicited_with_digests(daemon, lun, header, data):
+    """11.2.3: unsolicited and solicited with digests."""
     with open_digest(daemon, header, data, InitialR2T="No", ImmediateData="Yes", FirstBurstLength=4096,
                      MaxBurstLength=8192) as s:
         s.clear_ua(lun)
@@ -72,6 +73,7 @@ def test_bad_header_digest(daemon, lun):
 
 
 def test_bad_header_digest_in_data_out(daemon, lun):
+    """7.8: bad header digest in data out."""
     with open_digest(daemon, "CRC32C", "CRC32C", InitialR2T="Yes", ImmediateData="No") as s:
         s.clear_ua(lun)
         cmd = s.start(scsi.write10(BASE, 8), lun=lun, write=b"\xee" * 4096, hold_r2t=True)

@@ -53,7 +53,7 @@ def test_send_targets_all_in_normal_session(session):
 
 
 def test_send_targets_twice(daemon):
-    """Nothing of an exchange is left in the next."""
+    """13.3: Nothing of an exchange is left in the next."""
     with Session.open(daemon.address, discovery=True) as s:
         a = s.text([("SendTargets", "All")])
         assert a == s.text([("SendTargets", "All")])
@@ -113,7 +113,7 @@ def test_text_with_unknown_ttt(session):
 
 
 def test_denied_by_default(new_daemon):
-    """Without --allow nobody logs in, and the refusal is 0202h."""
+    """11.13.5: Without --allow nobody logs in, and the refusal is 0202h."""
     d = new_daemon(allow=())
     found = discover(d.address)
     name = next(iter(found), None) or "iqn.2026-01.example.test:hidden"
@@ -123,7 +123,7 @@ def test_denied_by_default(new_daemon):
 
 
 def test_allow_one_initiator(new_daemon, lun):
-    """Who is named may log in, who is not is refused (0202h) and told nothing."""
+    """11.13.5, Appendix C: Who is named may log in, who is not is refused (0202h) and told nothing."""
     friend = "iqn.2026-01.example.test:friend"
     d = new_daemon(allow=[friend])
     found = discover(d.address, name=friend)
@@ -138,14 +138,14 @@ def test_allow_one_initiator(new_daemon, lun):
 
 
 def test_advertised_address(new_daemon):
-    """The advertised address stands in SendTargets, whatever was bound."""
+    """13.8: The advertised address stands in SendTargets, whatever was bound."""
     d = new_daemon(advertise="192.0.2.7:3299")
     found = discover(d.address)
     assert any(a.startswith("192.0.2.7:3299,") for a in next(iter(found.values())))
 
 
 def test_scsi_in_discovery_session_touches_nothing(daemon, lun):
-    """A write sent on a discovery session writes nothing."""
+    """4.3: A write sent on a discovery session writes nothing."""
     with daemon.session() as a:
         a.clear_ua(lun)
         before = a.scsi(scsi.read10(77, 1), lun=lun, read=512).good().data

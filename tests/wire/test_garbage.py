@@ -42,12 +42,14 @@ GARBAGE = [b"", b"\0", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\
 
 @pytest.mark.parametrize("i", range(len(GARBAGE)))
 def test_garbage(daemon, lun, i):
+    """7.7: garbage."""
     poke(daemon, GARBAGE[i])
     still_works(daemon, lun)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_random_bytes(daemon, lun, seed):
+    """7.7: random bytes."""
     rng = random.Random(seed)
     for _ in range(20):
         poke(daemon, rng.randbytes(rng.randrange(1, 2000)))
@@ -62,7 +64,7 @@ def login_bytes(daemon, keys=()):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_mutated_login(daemon, lun, seed):
-    """A lawful login with a few bytes changed, or cut short."""
+    """7.7, 7.12: A lawful login with a few bytes changed, or cut short."""
     rng = random.Random(1000 + seed)
     for _ in range(20):
         raw = bytearray(login_bytes(daemon, [("HeaderDigest", "CRC32C,None"), ("MaxBurstLength", "65536")]))
@@ -76,7 +78,7 @@ def test_mutated_login(daemon, lun, seed):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_mutated_full_feature(daemon, lun, seed):
-    """After a good login, requests with a few bytes changed. Only the RAM disk is written to."""
+    """7.7, 7.13: After a good login, requests with a few bytes changed. Only the RAM disk is written to."""
     rng = random.Random(2000 + seed)
     ram = lun + 1
     for _ in range(10):
@@ -107,7 +109,7 @@ def test_mutated_full_feature(daemon, lun, seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_random_cdbs(daemon, lun, seed):
-    """Random CDBs at the RAM disk end with a status each, and the session lives."""
+    """11.3.5: Random CDBs at the RAM disk end with a status each, and the session lives."""
     rng = random.Random(3000 + seed)
     with daemon.session() as s:
         s.clear_ua(lun + 1)

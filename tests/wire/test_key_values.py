@@ -117,8 +117,8 @@ def test_number_in_every_form(daemon, key, form):
 
 
 @pytest.mark.parametrize("key", NUMBERS)
-@pytest.mark.parametrize("value", ["+1", "-1", " 1", "1 ", "1.0", "1e3", "0x", "0xg", "0b01", "one", "1~2", "4294967296",
-                                   "18446744073709551616"])
+@pytest.mark.parametrize("value", ["+1", "-1", " 1", "1 ", "1.0", "1e3", "0x", "0xg", "0b01", "one", "1~2",
+                                   "4294967296", "18446744073709551616"])
 def test_no_number(daemon, key, value):
     """6.1: what is not in the form of a numerical value, or does not fit, is never taken for one."""
     got = offer(daemon, [(key, value)])

@@ -241,7 +241,7 @@ def test_malformed_text(daemon, conn, data):
 
 
 def test_login_byte_by_byte(daemon, conn):
-    """TCP may cut anywhere."""
+    """11.1: TCP may cut anywhere."""
     lg = Login(conn)
     raw = PDU(p.LOGIN_REQ, immediate=True, flags=p.T | OPERATIONAL << 2 | FULL_FEATURE, isid=lg.isid,
               itt=lg.itt, cmdsn=1, data=textkeys.encode(declare(daemon))).encode()
@@ -270,13 +270,13 @@ def test_data_segment_over_8192(daemon, conn):
 
 
 def test_huge_data_segment_length(daemon, conn):
-    """The length is judged before anything is allocated or awaited."""
+    """7.7: The length is judged before anything is allocated or awaited."""
     conn.send_raw(PDU(p.LOGIN_REQ, immediate=True, flags=p.T | 7, itt=1).header(data_len=0xFFFFFF))
     conn.expect_closed(allow=(p.LOGIN_RSP, p.REJECT))
 
 
 def test_endless_negotiation_ends(daemon, conn):
-    """A login that never makes progress is ended by the target, not served for ever."""
+    """6.2: A login that never makes progress is ended by the target, not served for ever."""
     lg = Login(conn)
     with pytest.raises((LoginFailed, Closed)):
         lg.exchange(declare(daemon), OPERATIONAL)
@@ -285,7 +285,7 @@ def test_endless_negotiation_ends(daemon, conn):
 
 
 def test_endless_c_bit_ends(daemon, conn):
-    """Text joined by C bits has a limit."""
+    """6.2: Text joined by C bits has a limit."""
     lg = Login(conn)
     with pytest.raises((LoginFailed, Closed)):
         lg.send(textkeys.encode(declare(daemon)) + b"X-a=", OPERATIONAL, cont=True)

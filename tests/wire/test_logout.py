@@ -81,7 +81,7 @@ def test_commands_before_logout_complete(daemon, lun):
 
 
 def test_after_logout(daemon):
-    """Nothing is served after the logout response."""
+    """11.14: Nothing is served after the logout response."""
     s = daemon.session()
     pdu = s.send(PDU(p.LOGOUT_REQ, immediate=True, flags=p.F, cid=0))
     try:
@@ -160,7 +160,7 @@ def test_drop_in_mid_data_out(daemon, lun, how):
 
 
 def test_drop_with_reads_in_flight(daemon, lun):
-    """The reader goes away while Data-In is being sent."""
+    """7.14: The reader goes away while Data-In is being sent."""
     for _ in range(10):
         s = daemon.session()
         for i in range(16):
@@ -172,7 +172,7 @@ def test_drop_with_reads_in_flight(daemon, lun):
 
 
 def test_drop_in_every_login_state(daemon):
-    """Connections that die before, in and after each login exchange."""
+    """7.14, 8.1.4: Connections that die before, in and after each login exchange."""
     from lib.initiator import FULL_FEATURE, OPERATIONAL, SECURITY, Login
     first = [("InitiatorName", "iqn.2026-01.example.test:drop"), ("TargetName", daemon.iqn)]
     for steps in range(4):
@@ -213,7 +213,7 @@ def test_async_message_on_shutdown(new_daemon, lun):
 
 @pytest.mark.skipif(IS_TGT, reason="tgtd outlives SIGTERM while it has a target")
 def test_shutdown_does_not_wait_for_a_dead_initiator(new_daemon, lun):
-    """An initiator that ignores the Async Message does not keep the daemon up."""
+    """7.5.2: An initiator that ignores the Async Message does not keep the daemon up."""
     d = new_daemon()
     s = d.session()
     half = d.connection()
@@ -226,7 +226,7 @@ def test_shutdown_does_not_wait_for_a_dead_initiator(new_daemon, lun):
 
 @pytest.mark.skipif(IS_TGT, reason="tgtd outlives SIGTERM while it has a target")
 def test_acknowledged_writes_survive_shutdown(new_daemon, lun):
-    """What was answered GOOD is there after a restart with the same disk (file)."""
+    """11.4.2: What was answered GOOD is there after a restart with the same disk (file)."""
     d = new_daemon()
     data = pattern(64 * 512, 31)
     with d.session() as s:

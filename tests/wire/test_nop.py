@@ -31,12 +31,13 @@ def test_ping_longer_than_we_receive(daemon, n):
 
 
 def test_ping_not_immediate(session):
+    """11.18: ping not immediate."""
     for i in range(10):
         assert session.nop(b"%d" % i, immediate=False).data == b"%d" % i
 
 
 def test_many_pings_in_one_segment(session):
-    """All are answered, each once, in order of arrival."""
+    """11.18: All are answered, each once, in order of arrival."""
     raw = b""
     for i in range(50):
         raw += PDU(p.NOP_OUT, immediate=True, flags=p.F, itt=1000 + i, ttt=RESERVED_TAG, cmdsn=session.cmdsn,
@@ -124,7 +125,7 @@ def test_target_drops_who_does_not_answer(pinging):
 
 
 def test_busy_session_is_not_pinged(pinging, lun):
-    """Traffic is sign of life enough."""
+    """11.19: Traffic is sign of life enough."""
     with pinging.session(name=PINGED) as s:
         s.clear_ua(lun)
         end = time.monotonic() + 4
@@ -135,7 +136,7 @@ def test_busy_session_is_not_pinged(pinging, lun):
 
 
 def test_ping_answer_with_a_wrong_ttt(pinging):
-    """An answer to another ping is none: the session lives only by the right one."""
+    """11.18.2: An answer to another ping is none: the session lives only by the right one."""
     with pinging.session(name=PINGED) as s:
         s.answer_pings = False
         ping = s.recv()

@@ -140,13 +140,13 @@ def test_reserved_logout_reason(session):
 
 
 def test_unsolicited_target_pdus_absent(session, lun):
-    """Nothing comes that was not asked for."""
+    """11.19, 11.9: Nothing comes that was not asked for."""
     session.scsi(scsi.test_unit_ready(), lun=lun).good()
     assert quiet(session) == []
 
 
 def test_session_error_leaves_others(daemon, lun):
-    """One session's protocol error is no other session's trouble."""
+    """7.15: One session's protocol error is no other session's trouble."""
     with daemon.session() as good, daemon.session(name="iqn.2026-01.example.test:bad") as bad:
         good.clear_ua(lun)
         bad.conn.send_raw(b"\xff" * (48 + 1020))       # BHS and all the AHS that it promises

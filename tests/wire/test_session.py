@@ -100,7 +100,7 @@ def test_wrong_tsih_for_isid(daemon):
 
 
 def test_tsih_of_another_initiator(daemon):
-    """A TSIH is no ticket into another initiator's session."""
+    """11.12.6: A TSIH is no ticket into another initiator's session."""
     s = daemon.session()
     with pytest.raises(LoginFailed) as e:
         daemon.session(name="iqn.2026-01.example.test:thief", isid=s.isid, tsih=s.tsih)

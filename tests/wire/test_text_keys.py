@@ -38,7 +38,7 @@ def offers():
 
 @pytest.mark.parametrize("key, value", list(offers()))
 def test_lawful_offer(daemon, key, value):
-    """Each key answers by its function (13.x): minimum, maximum, AND, OR or choice from the list."""
+    """6.2, 13.1: Each key answers by its function (13.x): minimum, maximum, AND, OR or choice from the list."""
     pairs = [(key, value)]
     if key == "FirstBurstLength":
         pairs.insert(0, ("MaxBurstLength", "16777215"))
@@ -153,7 +153,7 @@ def test_first_burst_without_unsolicited_data(daemon):
 
 @pytest.mark.parametrize("key", sorted(NORMAL_ONLY))
 def test_irrelevant_in_discovery(daemon, key):
-    """13.x: "Irrelevant when SessionType=Discovery": the answer may be Irrelevant or lawful."""
+    """6.2, 13.2: 13.x: "Irrelevant when SessionType=Discovery": the answer may be Irrelevant or lawful."""
     row = KEYS[key]
     value = str(row.default) if row.default is not None else "Yes"
     _, got = negotiate(daemon, [(key, value)], kind="Discovery")
@@ -206,7 +206,7 @@ def test_declare_in_full_feature_phase(session, lun):
                                         ("HeaderDigest", "None"), ("ErrorRecoveryLevel", "0"),
                                         ("MaxConnections", "1"), ("TargetName", "iqn.x:y")])
 def test_login_only_key_in_full_feature_phase(session, key, value):
-    """13.x "Use: LO": not to be negotiated after login: Reject, or a protocol error."""
+    """6.4: 13.x "Use: LO": not to be negotiated after login: Reject, or a protocol error."""
     try:
         got = session.text([(key, value)])
     except (AssertionError, Closed):
@@ -229,7 +229,7 @@ def test_all_four_data_modes(daemon, initial_r2t, immediate):
 
 
 def test_session_params_independent(daemon):
-    """Parameters are a session's own."""
+    """6.2: Parameters are a session's own."""
     with daemon.session(keys={"MaxBurstLength": "8192", "FirstBurstLength": "4096"}) as a, \
             daemon.session(keys={"MaxBurstLength": "16384"}) as b:
         assert a.num("MaxBurstLength") == 8192 and b.num("MaxBurstLength") == 16384

@@ -64,7 +64,7 @@ def test_abort_task(rw, lun):
 
 
 def test_abort_task_leaves_others(rw, lun):
-    """Only that task."""
+    """11.5.1: Only that task."""
     a, b = held_write(rw, lun), held_write(rw, lun, BASE + 8)
     assert rw.tmf(p.ABORT_TASK, lun, ref_itt=a.itt, refcmdsn=sn_add(rw.cmdsn, -2)) == p.TMF_COMPLETE
     gone(rw, a)
@@ -157,7 +157,7 @@ def test_logical_unit_reset(rw, daemon, lun):
 
 
 def test_logical_unit_reset_other_lun_untouched(rw, lun):
-    """A reset of one unit is not felt on another."""
+    """11.5.1: A reset of one unit is not felt on another."""
     rw.clear_ua(lun + 1)
     cmd = held_write(rw, lun + 1)
     assert rw.tmf(p.LOGICAL_UNIT_RESET, lun) == p.TMF_COMPLETE
@@ -252,7 +252,7 @@ def test_non_immediate_tmf(session, lun):
 
 
 def test_many_aborts_under_load(rw, lun):
-    """Aborts race completions: each command ends exactly one way, and the unit works on."""
+    """11.5.1: Aborts race completions: each command ends exactly one way, and the unit works on."""
     for round_ in range(20):
         cmds = [rw.start(scsi.read10(BASE + i, 4), lun=lun, read=2048) for i in range(8)]
         for c in cmds[::2]:
