@@ -4,13 +4,23 @@
 
 #include "engine/engine_priv.h"
 
+/* Sent after the function whose commands are aborted, by the same nexus. */
+static bool is_younger(const struct abort_scope *sc, const struct cmd *cmd)
+{
+	if (sc->issuer != cmd->nexus)
+		return false;
+	if (sc->issuer_loop == cmd->loop)
+		return cmd->seq >= sc->seq;
+	return sc->has_order && (int32_t)(cmd->order - sc->order) >= 0;
+}
+
 static bool matches(const struct abort_scope *sc, const struct cmd *cmd)
 {
 	if (sc->nexus && cmd->nexus != sc->nexus)
 		return false;
 	if (sc->has_tag && cmd->tag != sc->tag)
 		return false;
-	if (sc->issuer == cmd->nexus && sc->issuer_loop == cmd->loop && cmd->seq >= sc->seq)
+	if (is_younger(sc, cmd))
 		return false;
 	if (sc->retired_only && !(cmd->itl && atomic_load(&cmd->itl->retired)))
 		return false;
@@ -27,6 +37,7 @@ static void abort_one(const struct abort_scope *sc, struct cmd *cmd)
 	/* SAM-5 5.14.1: whose commands were cleared without a status is told so. */
 	if (other && !tas && sc->clears && cmd->itl)
 		ua_add(cmd->itl, SENSE_COMMANDS_CLEARED);
+	cmd->cleared_by = sc->id;
 	cmd_abort(cmd, tas, sc->orphan);
 }
 
@@ -42,6 +53,16 @@ uint32_t abort_commands(const struct abort_scope *sc, struct lu *lu, struct loop
 		n++;
 		abort_one(sc, cmd);
 	}
+	return n;
+}
+
+static uint32_t count_commands(const struct abort_scope *sc, struct lu *lu, struct loop *loop)
+{
+	struct cmd *cmd;
+	uint32_t n = 0;
+
+	list_for_each (cmd, &lu_loop(lu, loop)->cmds, struct cmd, link)
+		n += !cmd->aborted && matches(sc, cmd);
 	return n;
 }
 
@@ -61,6 +82,10 @@ static void abort_begin(struct drain *d, struct loop *loop)
 	struct abort *a = container_of(d, struct abort, drain);
 	const struct lunmap *map;
 
+	if (a->scope.count_only) {
+		atomic_fetch_add(&a->found, count_commands(&a->scope, a->scope.lu, loop));
+		return;
+	}
 	if (a->scope.lu) {
 		atomic_fetch_add(&a->found, abort_commands(&a->scope, a->scope.lu, loop));
 		return;
@@ -75,6 +100,8 @@ static bool abort_clear(struct drain *d, struct loop *loop)
 	const struct abort *a = container_of(d, struct abort, drain);
 	const struct lunmap *map;
 
+	if (a->scope.count_only)
+		return true;
 	if (a->scope.lu)
 		return abort_has_ended(&a->scope, a->scope.lu, loop);
 	map = atomic_load_explicit(&a->scope.map_of->map, memory_order_acquire);
@@ -89,6 +116,11 @@ static void abort_drained(struct drain *d)
 	struct abort *a = container_of(d, struct abort, drain);
 
 	a->done(a);
+}
+
+uint64_t abort_id(struct engine *eng)
+{
+	return atomic_fetch_add_explicit(&eng->next_abort_id, 1, memory_order_relaxed) + 1;
 }
 
 int abort_start(struct abort *a, struct engine *eng, struct loop *loop)

@@ -28,12 +28,17 @@ struct abort_scope {
 	 */
 	const struct nexus *by;
 	/*
-	 * Of this nexus's commands on that loop only those before `seq`: what an initiator sends
-	 * after a task management function is none of its tasks (RFC 7143 4.2.3.3). NULL: all.
+	 * Of this nexus's commands only those that it sent before the function: what comes after a
+	 * task management function is none of its tasks (RFC 7143 4.2.3.3). On that loop they are
+	 * known by `seq`, as they came; on others by `order`, if the fabric tells one. NULL: all.
 	 */
 	const struct nexus *issuer;
 	const struct loop *issuer_loop;
 	uint64_t seq;
+	bool has_order;
+	uint32_t order; /* serial number (RFC 1982): as in struct cmd */
+	bool count_only; /* nothing is aborted: `found` tells how many there are */
+	uint64_t id; /* cmd->cleared_by of what is aborted; 0: none */
 	bool clears; /* ua is raised: CLEAR TASK SET */
 	bool tas_always; /* TASK ABORTED for all */
 	bool orphan; /* do not wait for disks */
@@ -55,6 +60,8 @@ struct abort {
 uint32_t abort_commands(const struct abort_scope *sc, struct lu *lu, struct loop *loop);
 bool abort_has_ended(const struct abort_scope *sc, struct lu *lu, struct loop *loop);
 
+/* A number for a scope that its commands are marked with. Any thread. */
+uint64_t abort_id(struct engine *eng);
 /* done() follows on loop, never from inside. 0 or -ENOMEM. */
 int abort_start(struct abort *a, struct engine *eng, struct loop *loop);
 

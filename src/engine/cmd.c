@@ -266,6 +266,15 @@ static void residual(
 
 static void orphan_back(struct cmd *cmd);
 
+/* SAM-5 5.3.2: scope 00b, this LU; when it is worth another try, in 100 ms. */
+static uint16_t qualifier(const struct cmd *cmd)
+{
+	if (cmd->status_qualifier)
+		return cmd->status_qualifier;
+	return cmd->status == STATUS_BUSY || cmd->status == STATUS_TASK_SET_FULL ? CMD_RETRY_100MS
+										 : 0;
+}
+
 static void cmd_end(struct cmd *cmd)
 {
 	bool good = cmd->status == STATUS_GOOD;
@@ -285,6 +294,7 @@ static void cmd_end(struct cmd *cmd)
 		cmd->in.niov = 0;
 		cmd->in.bytes = 0;
 	}
+	cmd->status_qualifier = qualifier(cmd);
 	residual(cmd->expect_out, cmd->edtl_out, good ? (uint32_t)out : cmd->out.bytes, good,
 		&cmd->residual_out_kind, &cmd->residual_out);
 	residual(cmd->expect_in, cmd->edtl_in, cmd->in.bytes, good, &cmd->residual_in_kind,

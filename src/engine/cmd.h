@@ -62,8 +62,10 @@ struct cmd {
 	uint64_t tag; /* SAM-5 4.8: unique within the nexus */
 	uint8_t lun[8]; /* as on the wire */
 	uint8_t attr; /* enum task_attr */
-	uint8_t priority; /* SAM-5 8.7 */
+	uint8_t priority; /* SAM-5 8.7: 1 is the highest, 0 none */
 	uint16_t cdb_len;
+	/* Its place among the nexus's commands of all loops, a serial number: CmdSN of iSCSI. */
+	uint32_t order;
 	/*
 	 * Bytes that the initiator has reserved for each direction (Expected Data Transfer
 	 * Length).
@@ -73,6 +75,14 @@ struct cmd {
 	/* The answer, for the fabric. */
 	uint8_t status; /* enum status */
 	uint8_t sense_len;
+	uint16_t status_qualifier; /* SAM-5 5.3.2; 0: none */
+	/*
+	 * No other answer of the LU to this nexus may overtake it or be overtaken by it (RFC 7143
+	 * 4.2.2.3.4).
+	 */
+	bool fenced;
+	/* Which function (struct tmf, id) has ended it together with others; 0: none. */
+	uint64_t cleared_by;
 	uint8_t residual_out_kind, residual_in_kind; /* enum residual_kind */
 	uint32_t residual_out, residual_in;
 

@@ -30,6 +30,8 @@ static bool check_unit_attention(struct cmd *cmd, const struct lu_conf *conf)
 	if (!ua_take(cmd->itl, &ua))
 		return true;
 	lu_loop(cmd->lu, cmd->loop)->ua_sent++;
+	/* RFC 7143 4.2.2.3.4 a: what tells of tasks that others have ended. */
+	cmd->fenced = sense_asc(ua) == 0x29 || sense_asc(ua) == 0x2f;
 	cmd_fail(cmd, ua);
 	return false;
 }
@@ -248,6 +250,30 @@ static bool head_of_queue(const struct cmd *cmd)
 	return cmd->attr == TASK_ATTR_HEAD_OF_QUEUE || (cmd->row && cmd->row->rules & RULE_HOQ);
 }
 
+/* SAM-5 8.7: 1 is the highest; what has none comes after those that have. */
+static unsigned priority_of(const struct cmd *cmd)
+{
+	return cmd->priority ? cmd->priority : CMD_PRIORITIES;
+}
+
+/*
+ * Wait for the turn: in the order of arrival, but of SIMPLE tasks that wait between the same
+ * others those of higher priority first.
+ */
+static void make_dormant(struct cmd *cmd, struct lu_loop *ll)
+{
+	struct list *at = ll->dormant.prev;
+
+	cmd->state = CMD_DORMANT;
+	for (; cmd->attr == TASK_ATTR_SIMPLE && at != &ll->dormant; at = at->prev) {
+		const struct cmd *c = container_of(at, struct cmd, wait);
+
+		if (c->attr != TASK_ATTR_SIMPLE || priority_of(c) <= priority_of(cmd))
+			break;
+	}
+	list_push_front(at, &cmd->wait);
+}
+
 /* Enter the task set: run, or wait behind what is older (SAM-5 8.6). */
 static void enter_task_set(struct cmd *cmd, struct lu_loop *ll)
 {
@@ -258,8 +284,7 @@ static void enter_task_set(struct cmd *cmd, struct lu_loop *ll)
 		ll->nhoq++;
 		cmd_enable(cmd);
 	} else if (closed || !list_empty(&ll->dormant)) {
-		cmd->state = CMD_DORMANT;
-		list_push_back(&ll->dormant, &cmd->wait);
+		make_dormant(cmd, ll);
 	} else if (cmd->attr == TASK_ATTR_ORDERED) {
 		start_ordered(cmd);
 	} else {
@@ -401,6 +426,7 @@ static void range_timeout(struct loop_timer *t)
 			break;
 		cmd->state = CMD_ENABLED;
 		list_del(&cmd->wait);
+		cmd->status_qualifier = CMD_RETRY_RANGE_100MS;
 		cmd_status(cmd, STATUS_BUSY);
 	}
 	cmd = list_first(&ll->gated, struct cmd, wait);

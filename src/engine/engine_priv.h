@@ -27,6 +27,7 @@ struct engine {
 	struct loops *loops;
 	struct engine_loop *per_loop;
 	pthread_mutex_t lock; /* the configuration lock */
+	_Atomic uint64_t next_abort_id; /* numbers scopes of commands that are aborted together */
 	struct list lus, ports;
 	struct hash lu_names; /* of lus; changes with it */
 	struct list lu_groups; /* struct alua_lu_group, the default one first; control thread */

@@ -5,6 +5,7 @@
 
 #define CMD_CDB_BYTES   260u /* SPC-4 4.3.3: variable length CDB, 8 + 252 */
 #define CMD_SENSE_BYTES 252u /* SPC-4 4.5.1: most that sense data can be */
+#define CMD_PRIORITIES  16u /* SAM-5 8.7: a field of four bits */
 #define CMD_FEW_IOV     4u /* covers 4 KiB and most contiguous transfers without an allocation */
 
 /* Largest transfer of one command: MAXIMUM TRANSFER LENGTH of VPD B0h. As LIO. */
@@ -25,6 +26,13 @@
 #define TMF_STUCK_NS 30000000000ull
 /* How long a command waits for a range that an orphaned write holds before BUSY. */
 #define RANGE_WAIT_NS 10000000000ull
+/*
+ * When a command that was answered BUSY or TASK SET FULL is worth another try (SAM-5 5.3.2), in
+ * 100 ms: memory is short for moments; a disk that holds a range for RANGE_WAIT_NS is not soon
+ * better.
+ */
+#define CMD_RETRY_100MS       1u
+#define CMD_RETRY_RANGE_100MS 10u
 /* How long after the start a disk that a program before this one has locked is waited for. */
 #define STORAGE_BUSY_WAIT_NS 3000000000ull
 /*

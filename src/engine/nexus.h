@@ -39,6 +39,11 @@ struct nexus {
 	struct list link; /* in port->nexuses, under the configuration lock */
 	_Atomic unsigned refs;
 	_Atomic bool closing; /* takes no more commands */
+	/*
+	 * Functions that the fabric does not carry for this session, bits by enum tmf_function, for
+	 * REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS; set by it before the first command.
+	 */
+	uint32_t no_tmfs;
 	uint64_t created_ns;
 	/* Private to nexus.c. */
 	struct nexus_close *close;

@@ -20,7 +20,19 @@ struct tmf {
 	uint8_t function; /* enum tmf_function */
 	uint8_t lun[8];
 	uint64_t ref_tag; /* ABORT TASK, QUERY TASK */
+	/*
+	 * Its place among the nexus's commands, as in struct cmd: of those on other loops only the
+	 * ones before it are meant. Unset: all that are there.
+	 */
+	bool has_order;
+	uint32_t order;
+	uint64_t id; /* cmd->cleared_by of the commands that it ends; set by tmf_new() */
 	uint8_t response; /* enum tmf_response, set when tmf_done() runs */
+	/*
+	 * SAM-5 7.1, Additional Response Information of QUERY ASYNCHRONOUS EVENT that has
+	 * SUCCEEDED: UADE DEPTH and SENSE KEY, ASC, ASCQ. Else zero.
+	 */
+	uint8_t info[3];
 	/* For transports that tell more than SAM-5 does: */
 	bool no_task; /* ABORT TASK: COMPLETE, there was no such task */
 	bool unsupported; /* REJECTED because there is no such function */
@@ -35,6 +47,8 @@ struct tmf {
  * thread.
  */
 bool tmf_supported(enum tmf_function function);
+/* Whether it ends more than one task: RFC 7143 4.2.3.1. Any thread. */
+bool tmf_is_multi_task(enum tmf_function function);
 
 /* On loop. NULL: no memory. */
 struct tmf *tmf_new(struct nexus *nexus, struct loop *loop);

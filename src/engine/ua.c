@@ -47,6 +47,18 @@ bool ua_take(struct itl *itl, enum sense_name *ret)
 	return n != 0;
 }
 
+uint32_t ua_peek(struct itl *itl, enum sense_name *ret)
+{
+	uint32_t n;
+
+	pthread_mutex_lock(&itl->lock);
+	n = atomic_load_explicit(&itl->nua, memory_order_relaxed);
+	if (n)
+		*ret = itl->ua[0];
+	pthread_mutex_unlock(&itl->lock);
+	return n;
+}
+
 void ua_add_all(struct lu *lu, enum sense_name ua, const struct nexus *except)
 {
 	struct itl *itl;

@@ -43,6 +43,8 @@ struct itl {
 void ua_add(struct itl *itl, enum sense_name ua);
 /* Take the one to report now. False: none. Any thread. */
 bool ua_take(struct itl *itl, enum sense_name *ret);
+/* How many there are, and the one that would be reported now. Any thread. */
+uint32_t ua_peek(struct itl *itl, enum sense_name *ret);
 /* For every nexus of lu but except (may be NULL). Any thread. */
 void ua_add_all(struct lu *lu, enum sense_name ua, const struct nexus *except);
 

@@ -35,9 +35,10 @@ DIN_A, DIN_S = 0x40, 0x01                     # Data-In: acknowledge, status
 # Task management functions, 11.5.1
 ABORT_TASK, ABORT_TASK_SET, CLEAR_ACA, CLEAR_TASK_SET, LOGICAL_UNIT_RESET = range(1, 6)
 TARGET_WARM_RESET, TARGET_COLD_RESET, TASK_REASSIGN = 6, 7, 8
+QUERY_TASK, QUERY_TASK_SET, I_T_NEXUS_RESET, QUERY_ASYNC_EVENT = range(9, 13)  # RFC 7144
 # ... and their responses, 11.6.1
 TMF_COMPLETE, TMF_NO_TASK, TMF_NO_LUN, TMF_STILL_ALLEGIANT, TMF_NO_REASSIGN = range(5)
-TMF_NOT_SUPPORTED, TMF_AUTH_FAILED, TMF_REJECTED = 5, 6, 255
+TMF_NOT_SUPPORTED, TMF_AUTH_FAILED, TMF_SUCCEEDED, TMF_REJECTED = 5, 6, 7, 255
 
 # Reject reasons, 11.17.1
 REJ_DATA_DIGEST, REJ_SNACK, REJ_PROTOCOL, REJ_NOT_SUPPORTED, REJ_IMMEDIATE = 2, 3, 4, 5, 6
@@ -48,7 +49,7 @@ _SEQ_RSP = {"statsn": (24, 4), "expcmdsn": (28, 4), "maxcmdsn": (32, 4)}
 
 LAYOUT = {
     NOP_OUT: {"lun": (8, 8), "itt": (16, 4), "ttt": (20, 4), **_SEQ_REQ},
-    SCSI_CMD: {"lun": (8, 8), "itt": (16, 4), "edtl": (20, 4), **_SEQ_REQ, "cdb": (32, 16)},
+    SCSI_CMD: {"priority": (2, 1), "lun": (8, 8), "itt": (16, 4), "edtl": (20, 4), **_SEQ_REQ, "cdb": (32, 16)},
     TMF_REQ: {"lun": (8, 8), "itt": (16, 4), "ref_itt": (20, 4), **_SEQ_REQ,
               "refcmdsn": (32, 4), "expdatasn": (36, 4)},
     LOGIN_REQ: {"version_max": (2, 1), "version_min": (3, 1), "isid": (8, 6), "tsih": (14, 2),
@@ -60,9 +61,9 @@ LAYOUT = {
     SNACK: {"lun": (8, 8), "itt": (16, 4), "ttt": (20, 4), "expstatsn": (28, 4),
             "begrun": (40, 4), "runlength": (44, 4)},
     NOP_IN: {"lun": (8, 8), "itt": (16, 4), "ttt": (20, 4), **_SEQ_RSP},
-    SCSI_RSP: {"response": (2, 1), "status": (3, 1), "itt": (16, 4), "snack_tag": (20, 4), **_SEQ_RSP,
-               "expdatasn": (36, 4), "bidi_residual": (40, 4), "residual": (44, 4)},
-    TMF_RSP: {"response": (2, 1), "itt": (16, 4), **_SEQ_RSP},
+    SCSI_RSP: {"response": (2, 1), "status": (3, 1), "status_qualifier": (8, 2), "itt": (16, 4),
+               "snack_tag": (20, 4), **_SEQ_RSP, "expdatasn": (36, 4), "bidi_residual": (40, 4), "residual": (44, 4)},
+    TMF_RSP: {"response": (2, 1), "info": (8, 3), "itt": (16, 4), **_SEQ_RSP},
     LOGIN_RSP: {"version_max": (2, 1), "version_active": (3, 1), "isid": (8, 6), "tsih": (14, 2),
                 "itt": (16, 4), **_SEQ_RSP, "status_class": (36, 1), "status_detail": (37, 1)},
     TEXT_RSP: {"lun": (8, 8), "itt": (16, 4), "ttt": (20, 4), **_SEQ_RSP},
@@ -84,7 +85,7 @@ _BYTE1 = {
     REJECT: (F, F),
 }
 
-_BYTES = {"isid", "cdb", "lun"}
+_BYTES = {"isid", "cdb", "lun", "info"}
 
 
 def lun_bytes(n):

@@ -78,6 +78,7 @@ static size_t vpd_extended(const struct cmd *cmd, const struct lu_conf *c, uint8
 	struct vpd_extended_inquiry p = {
 		.headsup = true,
 		.ordsup = true,
+		.prior_sup = true,
 		.v_sup = c->volatile_cache,
 		.r_sup = c->referrals,
 		.max_sense_len = CMD_SENSE_BYTES,

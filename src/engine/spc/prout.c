@@ -25,6 +25,8 @@ static void have_list(struct cmd *cmd)
 	struct prout_list list;
 	struct sense s;
 
+	/* RFC 7143 4.2.2.3.4 f: it tells that tasks of others have ended. */
+	cmd->fenced = action == SA_PREEMPT_AND_ABORT;
 	if (reserved6(cmd))
 		cmd_status(cmd, STATUS_RESERVATION_CONFLICT);
 	else if (!buf)

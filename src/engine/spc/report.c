@@ -97,6 +97,7 @@ void spc_report_tmfs(struct cmd *cmd)
 	for (unsigned f = 0; f < TMF_FUNCTION_COUNT; f++)
 		if (tmf_supported((enum tmf_function)f))
 			mask |= 1u << f;
+	mask &= ~cmd->nexus->no_tmfs;
 	len = rstmf_build(
 		mask, cmd->cdb[2] & 0x80, 0, TMF_STUCK_NS / 100000000u, 0, buf, sizeof(buf));
 	cmd_reply(cmd, buf, (uint32_t)len, alloc_len);

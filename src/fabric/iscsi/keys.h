@@ -40,6 +40,11 @@ enum { /* 13.23 TaskReporting */
 	TASK_REPORTING_FAST_ABORT = 4,
 };
 
+enum { /* 13.24 iSCSIProtocolLevel */
+	PROTOCOL_LEVEL_RFC7143 = 1,
+	PROTOCOL_LEVEL_SAM5 = 2, /* RFC 7144 */
+};
+
 enum { /* 13.21 SessionType */
 	SESSION_TYPE_NORMAL = 1,
 	SESSION_TYPE_DISCOVERY = 2,

@@ -32,7 +32,7 @@ void keys_config_init(struct keys_config *c)
 		.max_outstanding_r2t = 8,
 		.error_recovery_level = 0,
 		.task_reporting = TASK_REPORTING_RFC3720,
-		.iscsi_protocol_level = 1,
+		.iscsi_protocol_level = PROTOCOL_LEVEL_SAM5,
 		.login_keys_workaround = true,
 	};
 }

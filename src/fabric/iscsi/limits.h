@@ -40,7 +40,7 @@
  * whether "No" may be agreed (then Data-Out comes in any order). A negotiation never goes beyond.
  */
 #define KEYS_ERROR_RECOVERY_LEVEL_SUPPORTED 0
-#define KEYS_PROTOCOL_LEVEL_SUPPORTED       1
+#define KEYS_PROTOCOL_LEVEL_SUPPORTED       PROTOCOL_LEVEL_SAM5
 #define KEYS_TASK_REPORTING_SUPPORTED       TASK_REPORTING_RFC3720
 #define KEYS_ORDER_SUPPORTED                CAN_YES
 

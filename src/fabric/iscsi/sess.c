@@ -152,6 +152,8 @@ static uint16_t make_nexus(struct sess *sess, struct tpg *tpg)
 		i[4], i[5]);
 	rc = nexus_new(tpg->port, sess->initiator, suffix, &sess_fabric_ops, sess, sess->loop,
 		&sess->nexus);
+	if (!rc)
+		sess->nexus->no_tmfs = tmf_not_carried(sess);
 	if (rc == -EACCES)
 		return LOGIN_STATUS_AUTHORIZATION_FAILURE;
 	return rc ? LOGIN_STATUS_OUT_OF_RESOURCES : LOGIN_STATUS_SUCCESS;

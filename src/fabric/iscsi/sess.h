@@ -124,6 +124,9 @@ void sess_drop_held(struct sess *sess);
 /* Run what is held and has its turn now. */
 void sess_run_held(struct sess *sess);
 
+/* Bits by enum tmf_function of what its protocol level does not have (tmf.c). Any thread. */
+uint32_t tmf_not_carried(const struct sess *sess);
+
 extern const struct fabric_ops sess_fabric_ops;
 const char *sess_state_name(enum sess_state s);
 

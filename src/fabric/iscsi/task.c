@@ -180,7 +180,7 @@ static const uint8_t attrs[] = {
 	[7] = TASK_ATTR_ACA,
 };
 
-static bool fill_cmd(struct cmd *cmd, const struct pdu *pdu)
+static bool fill_cmd(struct cmd *cmd, const struct conn *conn, const struct pdu *pdu)
 {
 	const struct bhs_scsi_command *c = (const struct bhs_scsi_command *)&pdu->bhs;
 	uint32_t edtl = be32_get(c->expected_data_transfer_length);
@@ -188,7 +188,10 @@ static bool fill_cmd(struct cmd *cmd, const struct pdu *pdu)
 	memcpy(cmd->lun, c->lun, sizeof(cmd->lun));
 	memcpy(cmd->cdb, c->cdb, CDB_BHS_BYTES);
 	cmd->tag = be32_get(c->initiator_task_tag);
+	cmd->order = be32_get(c->cmdsn);
 	cmd->attr = attrs[c->flags & CMD_ATTR_MASK];
+	if (conn->sess->params.iscsi_protocol_level >= PROTOCOL_LEVEL_SAM5)
+		cmd->priority = c->priority >> CMD_PRIORITY_SHIFT;
 	cmd->cdb_len = CDB_BHS_BYTES;
 	cmd->edtl_out = c->flags & CMD_WRITE ? edtl : 0;
 	cmd->edtl_in = c->flags & CMD_READ && !(c->flags & CMD_WRITE) ? edtl : 0;
@@ -283,7 +286,7 @@ void task_begin(struct conn *conn, const struct pdu *pdu)
 		task_kill(task);
 		return;
 	}
-	if (!fill_cmd(task->cmd, pdu)) {
+	if (!fill_cmd(task->cmd, conn, pdu)) {
 		reject_send(conn, pdu, ISCSI_REJECT_INVALID_PDU_FIELD);
 		task_kill(task);
 		return;

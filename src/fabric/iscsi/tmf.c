@@ -17,27 +17,69 @@ struct tmf_request {
 	bool cold_reset;
 };
 
-/* 11.5.1; what is not here (TASK REASSIGN, and 9 to 12 of RFC 7144) is answered below. */
-static const struct {
+/* 11.5.1, RFC 7144; TASK REASSIGN is no function of the engine. */
+static const struct function {
 	uint8_t iscsi, engine;
+	uint8_t level; /* iSCSIProtocolLevel from which on there is such a one */
 } functions[] = {
-	{ ISCSI_TMF_ABORT_TASK, TMF_ABORT_TASK },
-	{ ISCSI_TMF_ABORT_TASK_SET, TMF_ABORT_TASK_SET },
-	{ ISCSI_TMF_CLEAR_ACA, TMF_CLEAR_ACA },
-	{ ISCSI_TMF_CLEAR_TASK_SET, TMF_CLEAR_TASK_SET },
-	{ ISCSI_TMF_LOGICAL_UNIT_RESET, TMF_LOGICAL_UNIT_RESET },
-	{ ISCSI_TMF_TARGET_WARM_RESET, TMF_TARGET_WARM_RESET },
-	{ ISCSI_TMF_TARGET_COLD_RESET, TMF_TARGET_COLD_RESET },
+	{ ISCSI_TMF_ABORT_TASK, TMF_ABORT_TASK, 0 },
+	{ ISCSI_TMF_ABORT_TASK_SET, TMF_ABORT_TASK_SET, 0 },
+	{ ISCSI_TMF_CLEAR_ACA, TMF_CLEAR_ACA, 0 },
+	{ ISCSI_TMF_CLEAR_TASK_SET, TMF_CLEAR_TASK_SET, 0 },
+	{ ISCSI_TMF_LOGICAL_UNIT_RESET, TMF_LOGICAL_UNIT_RESET, 0 },
+	{ ISCSI_TMF_TARGET_WARM_RESET, TMF_TARGET_WARM_RESET, 0 },
+	{ ISCSI_TMF_TARGET_COLD_RESET, TMF_TARGET_COLD_RESET, 0 },
+	{ ISCSI_TMF_QUERY_TASK, TMF_QUERY_TASK, PROTOCOL_LEVEL_SAM5 },
+	{ ISCSI_TMF_QUERY_TASK_SET, TMF_QUERY_TASK_SET, PROTOCOL_LEVEL_SAM5 },
+	{ ISCSI_TMF_I_T_NEXUS_RESET, TMF_I_T_NEXUS_RESET, PROTOCOL_LEVEL_SAM5 },
+	{ ISCSI_TMF_QUERY_ASYNCHRONOUS_EVENT, TMF_QUERY_ASYNC_EVENT, PROTOCOL_LEVEL_SAM5 },
 };
 
-static void respond(struct conn *conn, uint32_t itt, enum iscsi_tmf_response response)
+#define NFUNCTIONS (sizeof(functions) / sizeof(functions[0]))
+
+static bool carried(const struct sess *sess, const struct function *f)
+{
+	return sess->params.iscsi_protocol_level >= f->level;
+}
+
+/* What the session of that level has under that number; NULL: none. */
+static const struct function *function_of(const struct sess *sess, uint8_t number)
+{
+	for (size_t i = 0; i < NFUNCTIONS; i++)
+		if (functions[i].iscsi == number)
+			return carried(sess, &functions[i]) ? &functions[i] : NULL;
+	return NULL;
+}
+
+uint32_t tmf_not_carried(const struct sess *sess)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < NFUNCTIONS; i++)
+		if (!carried(sess, &functions[i]))
+			bits |= 1u << functions[i].engine;
+	return bits;
+}
+
+static void respond_with(struct conn *conn, uint32_t itt, enum iscsi_tmf_response response,
+	const uint8_t additional[3])
 {
 	struct tx_pdu *p = tx_pdu_new(conn, ISCSI_OP_TASK_MANAGEMENT_RESPONSE, itt);
+	struct bhs_tmf_response *h;
 
 	if (!p)
 		return;
-	((struct bhs_tmf_response *)&p->bhs)->response = (uint8_t)response;
+	h = (struct bhs_tmf_response *)&p->bhs;
+	h->response = (uint8_t)response;
+	memcpy(h->additional_information, additional, sizeof(h->additional_information));
 	tx_send(conn, p);
+}
+
+static void respond(struct conn *conn, uint32_t itt, enum iscsi_tmf_response response)
+{
+	static const uint8_t nothing[3];
+
+	respond_with(conn, itt, response, nothing);
 }
 
 static enum iscsi_tmf_response map_response(const struct tmf *tmf)
@@ -82,7 +124,7 @@ void task_tmf_done(struct tmf *tmf)
 	} else {
 		/* A Logout Response that did not wait for it is the last PDU (11.15). */
 		if (!conn->sess->logged_out || !conn->close_after_send)
-			respond(conn, r->itt, map_response(tmf));
+			respond_with(conn, r->itt, map_response(tmf), tmf->info);
 		if (r->cold_reset && tmf->response == TMF_FUNCTION_COMPLETE)
 			drop_all(conn);
 		if (!conn->closing)
@@ -152,6 +194,8 @@ static void submit(struct conn *conn, const struct bhs_tmf_request *q, uint8_t f
 	tmf->task = r;
 	tmf->function = function;
 	tmf->ref_tag = be32_get(q->referenced_task_tag);
+	tmf->has_order = true;
+	tmf->order = be32_get(q->cmdsn);
 	memcpy(tmf->lun, q->lun, sizeof(tmf->lun));
 	tmf_submit(tmf);
 }
@@ -161,6 +205,7 @@ void tmf_request(struct conn *conn, const struct pdu *pdu, const struct iovec *d
 	const struct bhs_tmf_request *q = (const struct bhs_tmf_request *)&pdu->bhs;
 	uint8_t function = q->function & ISCSI_TMF_MASK;
 	uint32_t itt = bhs_itt(&pdu->bhs);
+	const struct function *f;
 
 	if (function == ISCSI_TMF_TASK_REASSIGN) {
 		respond(conn, itt, ISCSI_TMF_REASSIGNMENT_NOT_SUPPORTED);
@@ -174,11 +219,9 @@ void tmf_request(struct conn *conn, const struct pdu *pdu, const struct iovec *d
 			return;
 		}
 	}
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		if (functions[i].iscsi != function)
-			continue;
-		submit(conn, q, functions[i].engine);
-		return;
-	}
-	respond(conn, itt, ISCSI_TMF_NOT_SUPPORTED);
+	f = function_of(conn->sess, function);
+	if (f)
+		submit(conn, q, f->engine);
+	else
+		respond(conn, itt, ISCSI_TMF_NOT_SUPPORTED);
 }

@@ -282,6 +282,8 @@ static void lay_response(struct conn *conn, struct tx_batch *b, struct task *tas
 		.statsn = be32_put(conn->statsn++),
 	};
 	r->flags |= residual_flags(cmd, &r->residual_count);
+	if (conn->sess->params.iscsi_protocol_level >= PROTOCOL_LEVEL_SAM5)
+		r->status_qualifier = be16_put(cmd->status_qualifier);
 	if (cmd->edtl_out && cmd->edtl_in && cmd->residual_in_kind) {
 		r->flags |= cmd->residual_in_kind == RESIDUAL_OVERFLOW ? RSP_BIDI_OVERFLOW
 								       : RSP_BIDI_UNDERFLOW;

@@ -120,6 +120,8 @@ enum { /* 11.3.1 flags and task attributes, byte 1 */
 	CMD_READ = 0x40,
 	CMD_WRITE = 0x20,
 	CMD_ATTR_MASK = 0x07,
+
+	CMD_PRIORITY_SHIFT = 4, /* byte 2, RFC 7144; reserved below iSCSIProtocolLevel 2 */
 };
 
 enum iscsi_attr { /* 11.3.1 ATTR */
@@ -133,7 +135,8 @@ enum iscsi_attr { /* 11.3.1 ATTR */
 struct bhs_scsi_command {
 	uint8_t opcode;
 	uint8_t flags;
-	uint8_t reserved2[2];
+	uint8_t priority;
+	uint8_t reserved3;
 	uint8_t total_ahs_length;
 	be24 data_segment_length;
 	uint8_t lun[8];
@@ -166,7 +169,8 @@ struct bhs_scsi_response {
 	uint8_t status; /* SAM status, valid when response is "command completed" */
 	uint8_t total_ahs_length;
 	be24 data_segment_length;
-	uint8_t reserved8[8];
+	be16 status_qualifier; /* RFC 7144; reserved below iSCSIProtocolLevel 2 */
+	uint8_t reserved10[6];
 	be32 initiator_task_tag;
 	be32 snack_tag; /* 11.4.6, or reserved */
 	be32 statsn;
@@ -186,7 +190,7 @@ struct response_sense {
 
 /* ---- 11.5 Task Management Function Request, 11.6 Response ---- */
 
-enum iscsi_tmf { /* 11.5.1; 9 to 12 are RFC 7144 4.2 and need iSCSIProtocolLevel 2 */
+enum iscsi_tmf { /* 11.5.1; 9 to 12 are RFC 7144 and need iSCSIProtocolLevel 2 */
 	ISCSI_TMF_ABORT_TASK = 1,
 	ISCSI_TMF_ABORT_TASK_SET = 2,
 	ISCSI_TMF_CLEAR_ACA = 3,
@@ -239,7 +243,8 @@ struct bhs_tmf_response {
 	uint8_t reserved3;
 	uint8_t total_ahs_length;
 	be24 data_segment_length;
-	uint8_t reserved8[8];
+	uint8_t additional_information[3]; /* RFC 7144: of QUERY ASYNCHRONOUS EVENT */
+	uint8_t reserved11[5];
 	be32 initiator_task_tag;
 	uint8_t reserved20[4];
 	be32 statsn;

@@ -123,6 +123,8 @@ static void fill_cmd(struct loopback_cmd *c)
 	cmd->task = c;
 	cmd->tag = c->tag;
 	cmd->attr = c->attr;
+	cmd->priority = c->priority;
+	cmd->order = c->order;
 	cmd->cdb_len = c->cdb_len;
 	memcpy(cmd->cdb, c->cdb, c->cdb_len);
 	cmd->edtl_out = c->out_bytes;
@@ -179,7 +181,9 @@ static void data_on_loop(struct loop *loop, struct loop_msg *msg)
 void loopback_start(struct loopback_cmd *c)
 {
 	assert(c->cdb_len && c->cdb_len <= sizeof(c->cdb));
-	c->aborted = c->refused = c->released = false;
+	c->aborted = c->refused = c->released = c->fenced = false;
+	c->status_qualifier = 0;
+	c->cleared_by = 0;
 	c->status = c->sense_len = c->residual_out_kind = c->residual_in_kind = 0;
 	c->residual_out = c->residual_in = c->in_moved = c->wanted = 0;
 	c->cmd = NULL;
@@ -228,6 +232,9 @@ static void send_status(struct cmd *cmd)
 	assert(c->cmd == cmd && cmd->in.bytes <= c->in_bytes);
 	c->status = cmd->status;
 	c->sense_len = cmd->sense_len;
+	c->status_qualifier = cmd->status_qualifier;
+	c->fenced = cmd->fenced;
+	c->cleared_by = cmd->cleared_by;
 	memcpy(c->sense, cmd->sense_buf, cmd->sense_len);
 	c->residual_out_kind = cmd->residual_out_kind;
 	c->residual_in_kind = cmd->residual_in_kind;
@@ -245,6 +252,7 @@ static void aborted(struct cmd *cmd)
 
 	assert(c->cmd == cmd);
 	c->aborted = true;
+	c->cleared_by = cmd->cleared_by;
 	cmd_free(cmd);
 	ended(c);
 }
@@ -264,6 +272,9 @@ static void tmf_on_loop(struct loop *loop, struct loop_msg *msg)
 	tmf->task = t;
 	tmf->function = t->function;
 	tmf->ref_tag = t->ref_tag;
+	tmf->has_order = t->has_order;
+	tmf->order = t->order;
+	t->id = tmf->id;
 	if (!lun_encode(t->lun, tmf->lun))
 		memset(tmf->lun, 0xff, sizeof(tmf->lun));
 	tmf_submit(tmf);
@@ -274,6 +285,7 @@ static void tmf_done(struct tmf *tmf)
 	struct loopback_tmf *t = tmf->task;
 
 	t->response = tmf->response;
+	memcpy(t->info, tmf->info, sizeof(t->info));
 	t->no_task = tmf->no_task;
 	t->unsupported = tmf->unsupported;
 	t->stuck = tmf->stuck;

@@ -52,6 +52,8 @@ struct loopback_cmd {
 	uint64_t tag;
 	uint8_t attr; /* enum task_attr */
 	uint8_t data_mode; /* enum loopback_data */
+	uint8_t priority;
+	uint32_t order; /* as in struct cmd */
 	uint16_t cdb_len;
 	uint8_t cdb[CMD_CDB_BYTES];
 	const void *out; /* Data-Out: what the initiator has, also its Expected Transfer Length */
@@ -64,6 +66,9 @@ struct loopback_cmd {
 	/* The answer. */
 	bool aborted; /* no status: the command was aborted */
 	bool refused; /* no status: there was no memory for it */
+	bool fenced; /* as in struct cmd; also the next two */
+	uint16_t status_qualifier;
+	uint64_t cleared_by;
 	uint8_t status; /* enum status */
 	uint8_t sense_len;
 	uint8_t residual_out_kind, residual_in_kind; /* enum residual_kind */
@@ -95,8 +100,12 @@ struct loopback_tmf {
 	uint8_t function; /* enum tmf_function */
 	uint64_t lun;
 	uint64_t ref_tag;
+	bool has_order; /* as in struct tmf */
+	uint32_t order;
 
 	/* The answer. */
+	uint64_t id;
+	uint8_t info[3];
 	uint8_t response; /* enum tmf_response */
 	bool no_task, unsupported, stuck; /* as in struct tmf */
 
