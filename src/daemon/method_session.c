@@ -36,7 +36,7 @@ static void add_session(const struct session_info *s, void *arg)
 
 	snprintf(isid, sizeof(isid), "%02x%02x%02x%02x%02x%02x", s->isid[0], s->isid[1], s->isid[2],
 		s->isid[3], s->isid[4], s->isid[5]);
-	for (unsigned i = 0; i < s->nconns; i++)
+	for (unsigned i = 0; i < s->nconns_told; i++)
 		json_array_append_new(conns, conn_json(&s->conns[i]));
 	json_array_append_new(arg,
 		json_pack("{s:i, s:o, s:o, s:o, s:i, s:s, s:s, s:b, s:i, s:i, s:i, s:I, s:I, s:I, "

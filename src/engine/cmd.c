@@ -638,6 +638,12 @@ bool cmd_abort(struct cmd *cmd, bool tas, bool orphan)
 	return false;
 }
 
+void cmd_give_up(struct cmd *cmd)
+{
+	if (cmd->state != CMD_DONE)
+		(void)cmd_abort(cmd, false, true);
+}
+
 /* ---- ranges ------------------------------------------------------------------------------- */
 
 static void range_granted(struct range *r)

@@ -139,6 +139,12 @@ struct cmd *cmd_free(struct cmd *cmd);
  */
 void cmd_submit(struct cmd *cmd);
 /*
+ * Give up a command that was submitted, because who sent it is gone: fabric_ops.aborted() follows,
+ * possibly before this returns. A disk that has it keeps it (orphan). Not from inside of one of
+ * the fabric_ops.
+ */
+void cmd_give_up(struct cmd *cmd);
+/*
  * The Data-Out that want_data_out() asked for has arrived in cmd->out (out.bytes of it).
  *	error	0; or the sense to end the command with: SENSE_CRC_ERROR_DETECTED …
  */

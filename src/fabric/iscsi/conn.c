@@ -179,6 +179,10 @@ void conn_start(struct entity *entity, struct listener *listener, struct loop *l
 	list_init(&conn->login_link);
 	list_init(&conn->sess_link);
 	list_init(&conn->wait_link);
+	list_init(&conn->turns);
+	hash_init(&conn->tasks);
+	for (unsigned i = 0; i < CONN_ENDED_ITTS; i++)
+		conn->ended_itts[i] = TAG_RESERVED;
 	tx_init(conn);
 	(void)loops_peername(entity->loops, fd, &conn->remote);
 	(void)loops_sockname(entity->loops, fd, &conn->local);
@@ -249,11 +253,19 @@ void conn_close(struct conn *conn, const char *why_fmt, ...)
 		va_end(ap);
 		conn_log(conn, LOG_LEVEL_INFO, conn->close_why);
 		if (conn->sess)
-			snprintf(conn->sess->last_error, sizeof(conn->sess->last_error), "%.127s",
-				conn->close_why);
+			sess_set_error(conn->sess, conn->close_why);
 	}
 	conn->closing = true;
 	conn_event(conn, EV_CLOSE);
+}
+
+/* RFC 7143 7.1.4.4, 11.14.1: at levels below 2 its tasks end with the connection. */
+static void abort_tasks(struct loop *loop, struct loop_msg *msg)
+{
+	struct conn *conn = container_of(msg, struct conn, abort);
+
+	task_abort_all(conn);
+	conn_reap(conn);
 }
 
 static void conn_cleanup(struct conn *conn)
@@ -268,6 +280,9 @@ static void conn_cleanup(struct conn *conn)
 	if (conn->sess && !conn->left_sess) {
 		conn->left_sess = true;
 		sess_conn_gone(conn->sess, conn);
+		/* Not from inside of what the engine has called. */
+		conn->abort.fn = abort_tasks;
+		loop_post(conn->loop, &conn->abort);
 	}
 	conn_reap(conn);
 }
@@ -278,16 +293,17 @@ static void conn_free_msg(struct loop *loop, struct loop_msg *msg)
 	struct entity *entity = conn->entity;
 
 	if (loop_op_busy(&conn->rx.op) || conn->tx.batch || conn->ntasks || conn->rx.in_pdu ||
-		loop_msg_queued(&conn->tx.flush) || conn->pins || conn->waiting ||
-		(conn->sess && sess_busy(conn->sess)))
+		loop_msg_queued(&conn->tx.flush) || loop_msg_queued(&conn->abort) || conn->pins ||
+		conn->visits || conn->turns_posted || conn->waiting)
 		return;
 	rx_done(conn);
 	text_done(conn);
 	login_free(conn->login);
 	free(conn->login_data);
 	free(conn->login_reply);
+	hash_done(&conn->tasks);
 	if (conn->sess)
-		sess_conn_freed(conn->sess);
+		sess_unref(conn->sess);
 	list_del(&conn->loop_link);
 	loop_close(loop, conn->fd);
 	loop_load_add(loop, -1);

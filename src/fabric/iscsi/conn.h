@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "base/list.h"
 #include "fabric/iscsi/keys.h"
 #include "fabric/iscsi/limits.h"
@@ -137,12 +138,25 @@ struct conn {
 	char peer[64]; /* "10.0.0.2:51000" */
 	struct sockaddr_storage local, remote;
 
-	struct sess *sess; /* from the end of login on; the connection is in its list */
-	struct list sess_link;
+	struct sess *sess; /* ref, from the end of login on; dropped when it is freed */
+	/* Under sess->lock. */
+	struct list sess_link; /* in sess->conns, until left_sess */
+	uint32_t join; /* its place in that list: it rises */
+	uint32_t visits; /* that are on their way to it */
+	struct list turns; /* struct task: held ones that were given their turn elsewhere */
+	bool turns_posted;
+	struct loop_msg turns_msg;
+
 	struct login *login; /* during login */
 	struct text_exchange *text; /* what text.c collects and hands out */
 	uint8_t *login_data; /* data segment of a Login Request */
 	struct login_reply *login_reply;
+	struct hash tasks; /* struct task by ITT: those that the target has not answered yet */
+	uint32_t nimmediate; /* immediate requests under way or held */
+	uint32_t next_ttt;
+	uint32_t ended_itts[CONN_ENDED_ITTS]; /* of writes whose data may still be coming */
+	uint32_t next_ended;
+	uint64_t cmd_pdus, rsp_pdus;
 	uint32_t ntasks; /* struct task that point here */
 	uint32_t pins; /* other objects that point here */
 
@@ -161,9 +175,11 @@ struct conn {
 	bool close_after_send;
 	enum logout_state logging_out; /* what the Logout Response waits for */
 	uint32_t logout_itt;
+	bool logged_out; /* a Logout Response is the last PDU */
 	bool closing;
 	bool left_sess; /* sess_conn_gone() was called */
 	char close_why[160];
+	struct loop_msg abort; /* its tasks are to be aborted */
 	struct loop_msg reap;
 	/* A login that reinstates a session waits for the old one (RFC 7143 6.3.5). */
 	struct list wait_link; /* in tpg->waiters, under the configuration lock */

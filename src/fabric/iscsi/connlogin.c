@@ -344,13 +344,13 @@ static void complete(struct conn *conn)
 		loop_timer_arm(conn->loop, &conn->timer, REINSTATE_WAIT_NS);
 		return;
 	}
+	conn->cid = login_id(conn->login)->cid;
 	status = make_session(conn);
 	if (status != LOGIN_STATUS_SUCCESS) {
 		login_refuse(conn->login, status, "the session could not be made", NULL, reply);
 		end_refused(conn, reply);
 		return;
 	}
-	conn->cid = login_id(conn->login)->cid;
 	reply->bhs.tsih = be16_put(conn->sess->tsih);
 	if (conn->sess->tpg)
 		atomic_fetch_add(&conn->sess->tpg->target->stats.login_accepts, 1);

@@ -50,7 +50,8 @@ static bool send_r2t(struct task *task, struct r2t *r)
 /* Ask for what is still missing, as many bursts at once as was agreed. */
 static void ask(struct task *task)
 {
-	struct sess *sess = task->conn->sess;
+	struct conn *conn = task->conn;
+	const struct sess *sess = conn->sess;
 	uint32_t most = sess->params.max_outstanding_r2t;
 
 	if (most > TASK_R2TS_MAX)
@@ -59,10 +60,10 @@ static void ask(struct task *task)
 		struct r2t *r = free_r2t(task);
 		uint32_t left = task->want - task->next_off;
 
-		if (sess->next_ttt == TAG_RESERVED)
-			sess->next_ttt = 0;
+		if (conn->next_ttt == TAG_RESERVED)
+			conn->next_ttt = 0;
 		*r = (struct r2t){
-			.ttt = sess->next_ttt++,
+			.ttt = conn->next_ttt++,
 			.off = task->next_off,
 			.len = left < sess->params.max_burst_length ? left
 								    : sess->params.max_burst_length,
@@ -166,10 +167,10 @@ static bool place(struct task *task, const struct pdu *pdu)
 	       pdu->data_bytes <= r->len - r->got;
 }
 
-static bool ended_lately(const struct sess *sess, uint32_t itt)
+static bool ended_lately(const struct conn *conn, uint32_t itt)
 {
-	for (unsigned i = 0; i < SESS_ENDED_ITTS; i++)
-		if (sess->ended_itts[i] == itt)
+	for (unsigned i = 0; i < CONN_ENDED_ITTS; i++)
+		if (conn->ended_itts[i] == itt)
 			return true;
 	return false;
 }
@@ -178,12 +179,12 @@ void task_data_begin(struct conn *conn, const struct pdu *pdu)
 {
 	const struct bhs_data_out *d = (const struct bhs_data_out *)&pdu->bhs;
 	uint32_t itt = bhs_itt(&pdu->bhs), off = be32_get(d->buffer_offset);
-	struct task *task = task_find(conn->sess, itt);
+	struct task *task = task_find(conn, itt);
 	ssize_t n;
 
 	rx_sink_discard(conn);
 	if (!task) {
-		if (!ended_lately(conn->sess, itt))
+		if (!ended_lately(conn, itt))
 			reject_send(conn, pdu, ISCSI_REJECT_INVALID_PDU_FIELD);
 		return;
 	}

@@ -13,6 +13,7 @@ enum {
 	FFP_DATA = 1 << 0, /* its data segment is wanted */
 	FFP_DISCOVERY = 1 << 1, /* allowed in a discovery session (RFC 7143 4.3) */
 	FFP_UNNUMBERED = 1 << 2, /* has no CmdSN */
+	FFP_BARRIER = 1 << 3, /* what comes before it is over before it runs */
 };
 
 struct ffp_row {
@@ -25,12 +26,12 @@ struct ffp_row {
 static const struct ffp_row rows[ISCSI_OP_MASK + 1] = {
 	[ISCSI_OP_NOP_OUT] = { .run = nop_out, .flags = FFP_DATA | FFP_DISCOVERY },
 	[ISCSI_OP_SCSI_COMMAND] = { .begin = task_begin, .end = task_end },
-	[ISCSI_OP_TASK_MANAGEMENT_REQUEST] = { .run = tmf_request },
+	[ISCSI_OP_TASK_MANAGEMENT_REQUEST] = { .run = tmf_request, .flags = FFP_BARRIER },
 	[ISCSI_OP_TEXT_REQUEST] = { .run = text_request, .flags = FFP_DATA | FFP_DISCOVERY },
 	[ISCSI_OP_DATA_OUT] = { .begin = task_data_begin,
 		.end = task_data_end,
 		.flags = FFP_UNNUMBERED },
-	[ISCSI_OP_LOGOUT_REQUEST] = { .run = logout_request, .flags = FFP_DISCOVERY },
+	[ISCSI_OP_LOGOUT_REQUEST] = { .run = logout_request, .flags = FFP_DISCOVERY | FFP_BARRIER },
 };
 
 /* Why there is no row for an opcode. */
@@ -78,7 +79,8 @@ void ffp_run(struct conn *conn, const struct pdu *pdu, const struct iovec *data,
 }
 
 /* A request that came before its turn, with its data, as a task without a command. */
-static void hold(struct conn *conn, const struct pdu *pdu, uint32_t cmdsn)
+static void hold(
+	struct conn *conn, const struct pdu *pdu, uint32_t cmdsn, const struct sess_turn *turn)
 {
 	struct task *task = task_new(conn);
 
@@ -87,6 +89,7 @@ static void hold(struct conn *conn, const struct pdu *pdu, uint32_t cmdsn)
 		return;
 	}
 	task->cmdsn = cmdsn;
+	task->turn = *turn;
 	if (bhs_immediate(&pdu->bhs) && !task_take_immediate(task)) {
 		reject_send(conn, pdu, ISCSI_REJECT_IMMEDIATE_COMMAND);
 		task_kill(task);
@@ -114,37 +117,38 @@ static bool lacks_data(const struct conn *conn, const struct ffp_row *row, const
 /* 11.2.1.8: the tag of a task that is under way names that and nothing else. */
 static bool tag_in_use(const struct conn *conn, const struct pdu *pdu)
 {
-	return bhs_itt(&pdu->bhs) != TAG_RESERVED && task_find(conn->sess, bhs_itt(&pdu->bhs));
+	return bhs_itt(&pdu->bhs) != TAG_RESERVED && task_find(conn, bhs_itt(&pdu->bhs));
 }
 
 static void run_in_order(struct conn *conn, const struct pdu *pdu)
 {
 	/* CmdSN is at the same place in all of them. */
 	uint32_t cmdsn = be32_get(((const struct bhs_nop_out *)&pdu->bhs)->cmdsn);
+	uint8_t opcode = bhs_opcode(&pdu->bhs);
 	const struct rx_sink *s = &conn->rx.sink;
 	struct sess *sess = conn->sess;
+	struct sess_turn turn = { .barrier = rows[opcode].flags & FFP_BARRIER };
 
 	if (bhs_immediate(&pdu->bhs)) {
 		/*
 		 * 4.2.3: a function waits for the commands before it, also if it is immediate; but
 		 * ABORT TASK, which may be about one that never comes.
 		 */
-		if (bhs_opcode(&pdu->bhs) == ISCSI_OP_TASK_MANAGEMENT_REQUEST &&
+		if (opcode == ISCSI_OP_TASK_MANAGEMENT_REQUEST &&
 			(pdu->bhs.flags & ISCSI_TMF_MASK) != ISCSI_TMF_ABORT_TASK &&
-			sna_lt(sess->exp_cmdsn, cmdsn) && sna_le(cmdsn, sess->max_cmdsn + 1))
-			hold(conn, pdu, cmdsn);
+			sess_is_early(sess, cmdsn))
+			hold(conn, pdu, cmdsn, &turn);
 		else
 			ffp_run(conn, pdu, s->iov, s->niov);
 		return;
 	}
-	switch (sess_order_of(sess, cmdsn, false)) {
+	switch (sess_order_of(sess, cmdsn, &turn)) {
 	case SESS_NOW:
 		ffp_run(conn, pdu, s->iov, s->niov);
-		if (!conn->closing)
-			sess_run_held(sess);
+		sess_turn_over(sess, conn->loop, &turn);
 		break;
 	case SESS_HELD:
-		hold(conn, pdu, cmdsn);
+		hold(conn, pdu, cmdsn, &turn);
 		break;
 	case SESS_IGNORE:
 		break;

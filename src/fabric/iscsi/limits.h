@@ -133,7 +133,7 @@
 #define TASK_R2TS_MAX 8
 
 /* Writes that ended while their data may still be coming: it is dropped without a Reject. */
-#define SESS_ENDED_ITTS 32
+#define CONN_ENDED_ITTS 32
 
 /* A login that reinstates a session waits this long for the old one to end. */
 #define REINSTATE_WAIT_NS 10000000000ull
@@ -142,10 +142,10 @@
 #define SESS_DEPTH_MAX 1024
 
 /*
- * Immediate requests under way or held: the window does not bound them (4.2.2.1), so more are
- * rejected (11.17.1, 06h).
+ * Immediate requests of a connection under way or held: the window does not bound them (4.2.2.1),
+ * so more are rejected (11.17.1, 06h).
  */
-#define SESS_IMMEDIATE_MAX 256
+#define CONN_IMMEDIATE_MAX 256
 
 /* Task management functions of a connection under way; they take no place in the window. */
 #define CONN_TMFS_MAX 256

@@ -42,6 +42,7 @@ static void answer(struct conn *conn, uint32_t itt, enum iscsi_logout_response r
 void logout_answer(struct conn *conn)
 {
 	conn->logging_out = LOGOUT_NONE;
+	conn->logged_out = true;
 	answer(conn, conn->logout_itt, ISCSI_LOGOUT_SUCCESS);
 	conn_close_when_sent(conn);
 }
@@ -51,12 +52,9 @@ void logout_finish(struct conn *conn)
 	if (conn->logging_out != LOGOUT_COMMANDS || conn->closing)
 		return;
 	conn->logging_out = LOGOUT_NEXUS;
-	conn->sess->logged_out = true;
-	if (conn->sess->tpg)
-		atomic_fetch_add(&conn->sess->tpg->target->stats.logout_normal, 1);
+	sess_count_logout(conn->sess);
 	loop_timer_disarm(conn->loop, &conn->timer);
-	if (!sess_close_nexus(conn->sess, conn))
-		logout_answer(conn);
+	sess_end(conn->sess);
 }
 
 void logout_go_on(struct conn *conn)
@@ -66,11 +64,11 @@ void logout_go_on(struct conn *conn)
 		logout_finish(conn);
 }
 
-static void give_up_data(struct sess *sess)
+static void give_up_data(struct conn *conn)
 {
 	struct hash_node *n, *tmp;
 
-	hash_for_each_safe(n, tmp, &sess->tasks)
+	hash_for_each_safe(n, tmp, &conn->tasks)
 		task_give_up_data(container_of(n, struct task, hash.node));
 }
 
@@ -86,7 +84,7 @@ void logout_request(struct conn *conn, const struct pdu *pdu, const struct iovec
 	conn->logout_itt = bhs_itt(&pdu->bhs);
 	conn_event(conn, EV_LOGOUT);
 	loop_timer_arm(conn->loop, &conn->timer, COMMANDS_WAIT_NS);
-	give_up_data(conn->sess);
-	sess_drop_held(conn->sess);
+	give_up_data(conn);
+	sess_drop_held(conn->sess, conn);
 	logout_go_on(conn);
 }

@@ -39,7 +39,7 @@ static void put_session(const struct session_info *s, struct strbuf *out)
 		s->depth, s->max_cmdsn - s->exp_cmdsn + 1, s->exp_cmdsn, s->max_cmdsn, TAG_RESERVED,
 		s->next_ttt);
 	strbuf_puts(out, "----------------------[iSCSI Connections]-------------------------");
-	for (unsigned k = 0; k < s->nconns; k++) {
+	for (unsigned k = 0; k < s->nconns_told; k++) {
 		const struct session_conn *c = &s->conns[k];
 		char host[sizeof(c->peer)];
 
@@ -135,7 +135,7 @@ static int get_stat(const struct attr *a, void *obj, struct strbuf *out)
 
 	if (newest(obj, &s))
 		return 0;
-	for (unsigned k = 0; k < s.nconns; k++) {
+	for (unsigned k = 0; k < s.nconns_told; k++) {
 		tx += s.conns[k].tx_bytes;
 		rx += s.conns[k].rx_bytes;
 	}

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * sess.c: sessions from login to the loss of their nexus, and the command window (RFC 7143
- * 4.2.2).
- */
+/* sess.c: sessions from login to the loss of their nexus (RFC 7143 4.2.4, 8.3). */
 #include "fabric/iscsi/sess.h"
 
 #include <errno.h>
@@ -30,11 +27,15 @@ const char *sess_state_name(enum sess_state s)
 	return (unsigned)s < SESS_STATES ? state_names[s] : "?";
 }
 
+static void closed(struct sess *sess);
+static void end_at_home(struct loop *loop, struct loop_msg *msg);
+static void leave_lists(struct sess *sess);
+
 /* ---- the engine's calls --------------------------------------------------------------------- */
 
 static void nexus_closed(struct nexus *nexus)
 {
-	sess_nexus_closed(nexus->session);
+	closed(nexus->session);
 }
 
 /* SPC-4 7.6.4.6: TransportID of an initiator port, format 01b: "<name>,i,0x<ISID>". */
@@ -50,19 +51,7 @@ static size_t transport_id(const struct nexus *nexus, uint8_t *buf, size_t cap)
 
 static void drop_nexus(struct nexus *nexus, const char *why)
 {
-	struct sess *sess = nexus->session;
-	struct conn *conn, *tmp;
-
-	list_for_each_safe (conn, tmp, &sess->conns, struct conn, sess_link) {
-		/*
-		 * RFC 7143 11.9.1, 3: the target will drop all connections; reconnect after
-		 * Time2Wait.
-		 */
-		if (conn->state == CONN_LOGGED_IN)
-			async_send(conn, ISCSI_ASYNC_DROP_ALL_CONNECTIONS, 0, 2, 0);
-		snprintf(sess->last_error, sizeof(sess->last_error), "%.127s", why);
-		conn_close_when_sent(conn);
-	}
+	sess_dismiss(nexus->session, why);
 }
 
 const struct fabric_ops sess_fabric_ops = {
@@ -97,19 +86,29 @@ static bool take_tsih(struct sess *sess)
 	return !rc;
 }
 
-static struct sess *sess_free(struct sess *sess)
+static void sess_free(struct sess *sess)
 {
-	if (!sess)
-		return NULL;
+	struct entity *e = sess->entity;
+
 	if (sess->tsih) {
 		pthread_mutex_lock(&sess->entity->tsih_lock);
 		idpool_free(&sess->entity->tsihs, sess->tsih);
 		pthread_mutex_unlock(&sess->entity->tsih_lock);
 	}
-	hash_done(&sess->tasks);
 	pthread_mutex_destroy(&sess->lock);
 	free(sess);
-	return NULL;
+	atomic_fetch_sub(&e->nsess, 1);
+}
+
+void sess_ref(struct sess *sess)
+{
+	atomic_fetch_add_explicit(&sess->refs, 1, memory_order_relaxed);
+}
+
+void sess_unref(struct sess *sess)
+{
+	if (atomic_fetch_sub_explicit(&sess->refs, 1, memory_order_acq_rel) == 1)
+		sess_free(sess);
 }
 
 static struct sess *sess_alloc(struct conn *conn, const struct keys_values *values,
@@ -119,6 +118,8 @@ static struct sess *sess_alloc(struct conn *conn, const struct keys_values *valu
 
 	if (!sess)
 		return NULL;
+	atomic_fetch_add(&conn->entity->nsess, 1);
+	atomic_init(&sess->refs, 1);
 	sess->entity = conn->entity;
 	sess->loop = conn->loop;
 	sess->params = values->sess;
@@ -129,17 +130,17 @@ static struct sess *sess_alloc(struct conn *conn, const struct keys_values *valu
 	list_init(&sess->conns);
 	list_init(&sess->held);
 	list_init(&sess->tpg_link);
-	hash_init(&sess->tasks);
+	list_init(&sess->entity_link);
+	sess->end_msg.fn = end_at_home;
 	sess->depth = depth < 1 ? 1 : depth > SESS_DEPTH_MAX ? SESS_DEPTH_MAX : depth;
 	/* RFC 7143 11.12.8: the login's CmdSN is the one that the first command has too. */
 	sess->exp_cmdsn = cmdsn;
 	sess->max_cmdsn = cmdsn + sess->depth - 1;
 	sess->created_ns = clock_now_ns();
-	for (unsigned i = 0; i < SESS_ENDED_ITTS; i++)
-		sess->ended_itts[i] = TAG_RESERVED;
-	if (!take_tsih(sess))
-		return sess_free(sess);
-	return sess;
+	if (take_tsih(sess))
+		return sess;
+	sess_unref(sess);
+	return NULL;
 }
 
 static uint16_t make_nexus(struct sess *sess, struct tpg *tpg)
@@ -159,6 +160,32 @@ static uint16_t make_nexus(struct sess *sess, struct tpg *tpg)
 	return rc ? LOGIN_STATUS_OUT_OF_RESOURCES : LOGIN_STATUS_SUCCESS;
 }
 
+static void join(struct sess *sess, struct conn *conn)
+{
+	sess_ref(sess);
+	conn->sess = sess;
+	conn->turns_msg.fn = sess_turns_came;
+	pthread_mutex_lock(&sess->lock);
+	conn->join = sess->next_join++;
+	list_push_back(&sess->conns, &conn->sess_link);
+	sess->nconns++;
+	pthread_mutex_unlock(&sess->lock);
+}
+
+/* It never comes to anything; somebody may have seen it already. */
+static void give_up(struct sess *sess, struct conn *conn)
+{
+	pthread_mutex_lock(&sess->lock);
+	list_del(&conn->sess_link);
+	sess->nconns--;
+	sess->state = SESS_FAILED;
+	pthread_mutex_unlock(&sess->lock);
+	conn->left_sess = true;
+	conn->sess = NULL;
+	sess_end(sess);
+	sess_unref(sess);
+}
+
 uint16_t sess_new(struct conn *conn, struct tpg *tpg, const struct keys_values *values,
 	const uint8_t isid[6], uint32_t cmdsn, const struct node_attribs *node, uint32_t depth)
 {
@@ -175,23 +202,18 @@ uint16_t sess_new(struct conn *conn, struct tpg *tpg, const struct keys_values *
 	}
 	sess->node = *node;
 	sess->tpg = tpg;
-	if (tpg) {
-		engine_lock(sess->entity->eng);
-		list_push_back(&tpg->sessions, &sess->tpg_link);
-		engine_unlock(sess->entity->eng);
-		status = make_nexus(sess, tpg);
-		if (status != LOGIN_STATUS_SUCCESS)
-			sess_leave_tpg(sess);
-	}
-	if (status != LOGIN_STATUS_SUCCESS) {
-		sess_free(sess);
-		return status;
-	}
 	sess->state = SESS_LOGGED_IN;
-	sess->nconns = 1;
-	conn->sess = sess;
-	list_push_back(&sess->conns, &conn->sess_link);
-	return LOGIN_STATUS_SUCCESS;
+	join(sess, conn);
+	engine_lock(sess->entity->eng);
+	list_push_back(&sess->entity->sessions, &sess->entity_link);
+	if (tpg)
+		list_push_back(&tpg->sessions, &sess->tpg_link);
+	engine_unlock(sess->entity->eng);
+	if (tpg)
+		status = make_nexus(sess, tpg);
+	if (status != LOGIN_STATUS_SUCCESS)
+		give_up(sess, conn);
+	return status;
 }
 
 /*
@@ -211,129 +233,198 @@ static void tell_waiters(struct tpg *tpg)
 	}
 }
 
-void sess_leave_tpg(struct sess *sess)
+/* Out of all lists; from here on the group may go. */
+static void leave_lists(struct sess *sess)
 {
 	engine_lock(sess->entity->eng);
-	if (list_linked(&sess->tpg_link)) {
+	list_del(&sess->entity_link);
+	if (sess->tpg) {
 		list_del(&sess->tpg_link);
 		sess->tpg->nsessions--;
 		tell_waiters(sess->tpg);
-		/* From here on the group may go. */
 		sess->tpg = NULL;
 	}
 	engine_unlock(sess->entity->eng);
 }
 
-/*
- * Tasks that have their status but wait for data before they answer: the engine has no part in
- * them.
- */
-static void kill_unanswered(struct sess *sess)
+void sess_set_error(struct sess *sess, const char *why)
 {
-	struct hash_node *n, *tmp;
-
-	hash_for_each_safe(n, tmp, &sess->tasks)
-	{
-		struct task *t = container_of(n, struct task, hash.node);
-
-		if (t->state == TASK_RESPONDING && !t->sending)
-			task_kill(t);
-	}
+	pthread_mutex_lock(&sess->lock);
+	snprintf(sess->last_error, sizeof(sess->last_error), "%.127s", why);
+	pthread_mutex_unlock(&sess->lock);
 }
 
-void sess_drop_held(struct sess *sess)
+/* Counters of a target: the group of an ended session, and with it the target, may be gone. */
+static void count(struct sess *sess, size_t counter)
 {
-	struct list *n;
+	engine_lock(sess->entity->eng);
+	if (sess->tpg) {
+		char *stats = (char *)&sess->tpg->target->stats;
 
-	while ((n = list_pop_front(&sess->held)))
-		task_drop_held(container_of(n, struct task, link));
+		atomic_fetch_add((_Atomic uint64_t *)(stats + counter), 1);
+	}
+	engine_unlock(sess->entity->eng);
 }
 
 void sess_count_error(struct sess *sess, enum sess_error kind)
 {
-	struct target_stats *stats = sess && sess->tpg ? &sess->tpg->target->stats : NULL;
+	static const size_t counters[] = {
+		[SESS_DIGEST_ERROR] = offsetof(struct target_stats, digest_errors),
+		[SESS_CONNECTION_ERROR] = offsetof(struct target_stats, connection_errors),
+		[SESS_FORMAT_ERROR] = offsetof(struct target_stats, format_errors),
+	};
 
 	if (!sess)
 		return;
-	if (kind == SESS_DIGEST_ERROR)
+	if (kind == SESS_DIGEST_ERROR) {
+		pthread_mutex_lock(&sess->lock);
 		sess->digest_errors++;
-	if (stats)
-		atomic_fetch_add(kind == SESS_DIGEST_ERROR       ? &stats->digest_errors
-				 : kind == SESS_CONNECTION_ERROR ? &stats->connection_errors
-								 : &stats->format_errors,
-			1);
+		pthread_mutex_unlock(&sess->lock);
+	}
+	count(sess, counters[kind]);
+}
+
+void sess_count_logout(struct sess *sess)
+{
+	pthread_mutex_lock(&sess->lock);
+	sess->logged_out = true;
+	pthread_mutex_unlock(&sess->lock);
+	count(sess, offsetof(struct target_stats, logout_normal));
 }
 
 void sess_conn_gone(struct sess *sess, struct conn *conn)
 {
+	bool last, logged_out;
+
+	sess_drop_held(sess, conn);
+	pthread_mutex_lock(&sess->lock);
 	list_del(&conn->sess_link);
-	if (!list_empty(&sess->conns))
+	sess->nconns--;
+	sess->cmd_pdus += conn->cmd_pdus;
+	sess->rsp_pdus += conn->rsp_pdus;
+	last = !sess->nconns;
+	if (last && sess->state == SESS_LOGGED_IN)
+		sess->state = SESS_FAILED;
+	logged_out = sess->logged_out;
+	pthread_mutex_unlock(&sess->lock);
+	if (!last)
 		return;
-	sess->state = SESS_FAILED;
-	if (sess->tpg && !sess->logged_out)
-		atomic_fetch_add(&sess->tpg->target->stats.logout_abnormal, 1);
-	kill_unanswered(sess);
-	sess_drop_held(sess);
-	if (!sess_close_nexus(sess, conn))
-		sess->state = SESS_CLOSED;
+	if (!logged_out)
+		count(sess, offsetof(struct target_stats, logout_abnormal));
+	sess_end(sess);
 }
 
-bool sess_close_nexus(struct sess *sess, struct conn *conn)
-{
-	if (!sess->nexus)
-		return false;
-	if (sess->last_conn)
-		return true; /* under way */
-	conn->pins++;
-	sess->last_conn = conn;
-	nexus_close(sess->nexus);
-	return true;
-}
+/* ---- at home --------------------------------------------------------------------------------- */
 
-void sess_nexus_closed(struct sess *sess)
+static void tell_closed(struct sess_visit *v, struct conn *conn)
 {
-	struct conn *conn = sess->last_conn;
-
-	sess->state = SESS_CLOSED;
-	sess->nexus = NULL;
-	sess_leave_tpg(sess);
-	conn->pins--;
-	if (conn->closing)
-		conn_reap(conn);
-	else if (conn->logging_out == LOGOUT_NEXUS)
+	if (conn->logging_out == LOGOUT_NEXUS)
 		logout_answer(conn);
 }
 
-void sess_conn_freed(struct sess *sess)
+static void told_closed(struct sess_visit *v)
 {
-	if (--sess->nconns == 0)
-		sess_free(sess);
+	sess_unref(container_of(v, struct sess, closed));
 }
 
-bool sess_busy(const struct sess *sess)
+/* There is no nexus any more. */
+static void closed(struct sess *sess)
 {
-	return atomic_load(&sess->drop_posted);
+	pthread_mutex_lock(&sess->lock);
+	sess->state = SESS_CLOSED;
+	pthread_mutex_unlock(&sess->lock);
+	sess->nexus = NULL;
+	leave_lists(sess);
+	sess->closed =
+		(struct sess_visit){ .fn = tell_closed, .done = told_closed, .loop = sess->loop };
+	sess_visit(sess, &sess->closed);
 }
 
-static void drop_on_loop(struct loop *loop, struct loop_msg *msg)
+static void end_at_home(struct loop *loop, struct loop_msg *msg)
 {
-	struct sess *sess = container_of(msg, struct sess, drop_msg);
-	struct conn *conn, *tmp, *last = sess->last_conn;
+	struct sess *sess = container_of(msg, struct sess, end_msg);
 
-	atomic_store(&sess->drop_posted, false);
-	list_for_each_safe (conn, tmp, &sess->conns, struct conn, sess_link)
-		conn_close(conn, "%s", sess->drop_why);
-	if (last)
-		conn_reap(last);
+	if (!sess->closing) {
+		sess->closing = true;
+		if (sess->nexus)
+			nexus_close(sess->nexus);
+		else
+			closed(sess);
+	}
+	sess_unref(sess);
+}
+
+void sess_end(struct sess *sess)
+{
+	bool posted;
+
+	pthread_mutex_lock(&sess->lock);
+	sess->ending = true;
+	posted = sess->end_posted;
+	sess->end_posted = true;
+	pthread_mutex_unlock(&sess->lock);
+	if (posted)
+		return;
+	sess_ref(sess);
+	loop_post(sess->loop, &sess->end_msg);
+}
+
+/* ---- from outside ---------------------------------------------------------------------------- */
+
+static void drop_conn(struct sess_visit *v, struct conn *conn)
+{
+	conn_close(conn, "%s", container_of(v, struct sess, drop)->drop_why);
+}
+
+/* RFC 7143 11.9.1, 3: the target will drop all connections; reconnect after Time2Wait. */
+static void dismiss_conn(struct sess_visit *v, struct conn *conn)
+{
+	struct sess *sess = container_of(v, struct sess, drop);
+
+	if (conn->state == CONN_LOGGED_IN)
+		async_send(conn, ISCSI_ASYNC_DROP_ALL_CONNECTIONS, 0, 2, 0);
+	sess_set_error(sess, sess->drop_why);
+	conn_close_when_sent(conn);
+}
+
+static void dropped(struct sess_visit *v)
+{
+	struct sess *sess = container_of(v, struct sess, drop);
+	bool empty;
+
+	pthread_mutex_lock(&sess->lock);
+	sess->dropping = false;
+	empty = !sess->nconns;
+	pthread_mutex_unlock(&sess->lock);
+	if (empty)
+		sess_end(sess);
+}
+
+static void drop(
+	struct sess *sess, const char *why, void (*fn)(struct sess_visit *v, struct conn *conn))
+{
+	bool busy;
+
+	pthread_mutex_lock(&sess->lock);
+	busy = sess->dropping;
+	sess->dropping = sess->ending = true;
+	if (!busy)
+		snprintf(sess->drop_why, sizeof(sess->drop_why), "%.127s", why);
+	pthread_mutex_unlock(&sess->lock);
+	if (busy)
+		return;
+	sess->drop = (struct sess_visit){ .fn = fn, .done = dropped, .loop = sess->loop };
+	sess_visit(sess, &sess->drop);
 }
 
 void sess_drop(struct sess *sess, const char *why)
 {
-	if (atomic_exchange(&sess->drop_posted, true))
-		return;
-	sess->drop_why = why;
-	sess->drop_msg.fn = drop_on_loop;
-	loop_post(sess->loop, &sess->drop_msg);
+	drop(sess, why, drop_conn);
+}
+
+void sess_dismiss(struct sess *sess, const char *why)
+{
+	drop(sess, why, dismiss_conn);
 }
 
 void sess_each(struct tpg *tpg, void (*fn)(struct sess *sess, void *arg), void *arg)
@@ -344,82 +435,4 @@ void sess_each(struct tpg *tpg, void (*fn)(struct sess *sess, void *arg), void *
 	list_for_each (sess, &tpg->sessions, struct sess, tpg_link)
 		fn(sess, arg);
 	engine_unlock(tpg->port->eng);
-}
-
-/*
- * ---- the command window: RFC 7143 4.2.2.1
- * ---------------------------------------------------------
- */
-
-/* Under sess->lock. MaxCmdSN grows as commands end and never shrinks. */
-static void open_window(struct sess *sess)
-{
-	uint32_t max = sess->exp_cmdsn + sess->depth - sess->active - 1;
-
-	if (sna_lt(sess->max_cmdsn, max))
-		sess->max_cmdsn = max;
-}
-
-void sess_window(struct sess *sess, uint32_t *ret_exp, uint32_t *ret_max)
-{
-	pthread_mutex_lock(&sess->lock);
-	*ret_exp = sess->exp_cmdsn;
-	*ret_max = sess->max_cmdsn;
-	pthread_mutex_unlock(&sess->lock);
-}
-
-void sess_release_slot(struct sess *sess)
-{
-	pthread_mutex_lock(&sess->lock);
-	sess->active--;
-	open_window(sess);
-	pthread_mutex_unlock(&sess->lock);
-}
-
-enum sess_order sess_order_of(struct sess *sess, uint32_t cmdsn, bool scsi)
-{
-	enum sess_order order = SESS_HELD;
-
-	pthread_mutex_lock(&sess->lock);
-	if (sna_lt(cmdsn, sess->exp_cmdsn) || sna_lt(sess->max_cmdsn, cmdsn)) {
-		order = SESS_IGNORE;
-	} else if (cmdsn == sess->exp_cmdsn) {
-		order = SESS_NOW;
-		sess->exp_cmdsn++;
-		if (scsi)
-			sess->active++;
-		open_window(sess);
-	}
-	pthread_mutex_unlock(&sess->lock);
-	return order;
-}
-
-bool sess_hold(struct sess *sess, struct task *task)
-{
-	struct task *t;
-
-	list_for_each (t, &sess->held, struct task, link) {
-		if (t->cmdsn == task->cmdsn && !task->immediate && !t->immediate)
-			return false;
-		if (sna_lt(task->cmdsn, t->cmdsn))
-			break;
-	}
-	list_push_back(&t->link, &task->link);
-	task->state = TASK_HELD;
-	return true;
-}
-
-/* After ExpCmdSN has advanced: what it was waited for. */
-void sess_run_held(struct sess *sess)
-{
-	struct task *t;
-
-	while ((t = list_first(&sess->held, struct task, link))) {
-		/* An immediate function waits for what is older than it, and takes no number. */
-		if (t->immediate ? sna_lt(sess->exp_cmdsn, t->cmdsn)
-				 : sess_order_of(sess, t->cmdsn, t->cmd != NULL) != SESS_NOW)
-			return;
-		list_del(&t->link);
-		task_run_held(t);
-	}
 }

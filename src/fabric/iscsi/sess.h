@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sess.h: a session (RFC 7143 4.2.4, 8.3): the command window that its connections share, its
- * tasks, and its life from login to I_T nexus loss.
+ * sess.h: a session (RFC 7143 4.2.4, 8.3): the command window that its connections share, and its
+ * life from login to I_T nexus loss.
  *
- * What connections of different loops share is under sess->lock, which is held for a few
- * instructions.
+ * Its connections may lie on different loops; tasks are theirs (connection allegiance, 4.2.4). The
+ * session has a home loop of its own, that of its nexus, which does not depend on any connection.
+ * What loops share is under sess->lock, which is held for a few instructions and is the innermost
+ * lock but for those of the loops. What is agreed at login never changes.
  */
 #ifndef ULIO_FABRIC_ISCSI_SESS_H
 #define ULIO_FABRIC_ISCSI_SESS_H
@@ -14,13 +16,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/hash.h"
 #include "base/list.h"
 #include "fabric/iscsi/conn.h"
 #include "fabric/iscsi/keys.h"
 #include "fabric/iscsi/target.h"
 
 struct nexus;
+struct task;
 
 /* RFC 7143 8.3.1 */
 enum sess_state {
@@ -31,41 +33,63 @@ enum sess_state {
 	SESS_STATES
 };
 
+/* A round through the connections of a session: sess_visit(). */
+struct sess_visit {
+	void (*fn)(struct sess_visit *v, struct conn *conn);
+	void (*done)(struct sess_visit *v);
+	struct loop *loop; /* where done runs */
+	/* Private. */
+	struct sess *sess; /* ref, dropped when done has run */
+	struct conn *at; /* the next one, kept by its ->visits; NULL: none is left */
+	struct loop_msg msg;
+};
+
 struct sess {
 	struct entity *entity;
-	struct tpg *tpg; /* NULL: a discovery session, or one that has ended */
-	struct list tpg_link; /* in tpg->sessions, under the configuration lock */
-	struct nexus *nexus; /* NULL: a discovery session */
-	struct loop *loop; /* of the leading connection */
-	enum sess_state state;
+	_Atomic unsigned refs; /* connections, messages and visits; one until it is closed */
+	struct loop *loop; /* its home */
+
+	/* Agreed at login. */
 	uint16_t tsih;
 	uint8_t isid[6];
 	struct sess_params params;
 	char initiator[NODE_NAME_BYTES_MAX + 1];
 	struct node_attribs node; /* of its ACL, as they were at login */
 	bool discovery;
-	bool logged_out; /* by a Logout, not by the loss of its connections */
-	struct list conns; /* struct conn by sess_link; of one loop while MaxConnections is 1 */
-	unsigned nconns; /* that are not freed */
-	struct conn *last_conn; /* kept until the nexus is closed */
-	_Atomic bool drop_posted;
-	const char *drop_why;
-	struct loop_msg drop_msg;
+	uint32_t depth; /* commands that may be under way */
+	uint64_t created_ns;
+
+	/* Changed on the home loop, under the configuration lock. */
+	struct tpg *tpg; /* NULL: a discovery session, or one that has ended */
+	struct list tpg_link; /* in tpg->sessions */
+	struct list entity_link; /* in entity->sessions, until it is closed */
+
+	/* The home loop's; the nexus stays as long as a connection has commands. */
+	struct nexus *nexus; /* NULL: a discovery session, or closed */
+	bool closing; /* the nexus is being closed */
+	struct loop_msg end_msg; /* queued while end_posted */
+	struct sess_visit closed; /* tells connections that wait for the end of the nexus */
 
 	pthread_mutex_t lock;
-	uint32_t exp_cmdsn, max_cmdsn; /* RFC 7143 4.2.2.1 */
-	uint32_t depth; /* commands that may be under way */
-	uint32_t active; /* that are */
-	struct list held; /* commands that came before their turn, by CmdSN */
-
-	struct hash tasks; /* struct task by ITT; on the loop of the connection */
-	uint32_t nimmediate; /* immediate requests among the tasks; likewise */
-	uint32_t next_ttt;
-	uint32_t ended_itts[SESS_ENDED_ITTS]; /* of writes whose data may still be coming */
-	uint32_t next_ended;
-	uint64_t created_ns;
-	uint64_t cmd_pdus, rsp_pdus, digest_errors;
+	enum sess_state state;
+	bool ending; /* takes no more connections */
+	bool end_posted;
+	bool logged_out; /* by a Logout, not by the loss of its connections */
+	struct list conns; /* struct conn by sess_link, by conn->join */
+	uint32_t nconns, next_join;
+	bool dropping; /* `drop` is under way */
+	struct sess_visit drop;
+	char drop_why[128];
 	char last_error[128];
+	uint64_t cmd_pdus, rsp_pdus, digest_errors; /* of connections that have gone */
+
+	uint32_t exp_cmdsn, max_cmdsn; /* RFC 7143 4.2.2.1 */
+	uint32_t active; /* commands under way */
+	struct list held; /* struct task: what came before its turn, by CmdSN */
+	bool many; /* it has, or had, several connections: turns are counted */
+	uint32_t entering; /* turns that were given and have not been taken to their end yet */
+	bool barrier; /* one of these is for something that has to be alone */
+	const struct task *ordered; /* what comes after it waits for its end */
 };
 
 /* RFC 7143 4.2.2.1: serial number arithmetic of RFC 1982. */
@@ -80,30 +104,53 @@ static inline bool sna_le(uint32_t a, uint32_t b)
 }
 
 /*
- * Make the session of a connection whose login has come to its end: TSIH, nexus. Returns the
- * login_status to refuse with if that fails. On the connection's loop.
+ * Make the session of a connection whose login has come to its end: TSIH, nexus, home loop (the
+ * connection's). Returns the login_status to refuse with if that fails. On the connection's loop.
  *	tpg	counted in tpg->nsessions by the caller; NULL: a discovery session
  */
 uint16_t sess_new(struct conn *conn, struct tpg *tpg, const struct keys_values *values,
 	const uint8_t isid[6], uint32_t cmdsn, const struct node_attribs *node, uint32_t depth);
-/* A connection is being closed: the last one takes the session with it. */
+/* Any thread. */
+void sess_ref(struct sess *sess);
+void sess_unref(struct sess *sess);
+/*
+ * A connection is being closed: it leaves the session, and the last one takes it with it. On the
+ * connection's loop; its reference stays until it is freed.
+ */
 void sess_conn_gone(struct sess *sess, struct conn *conn);
-/* A connection is freed: the last one frees the session. */
-void sess_conn_freed(struct sess *sess);
-/* A message to it is under way: its last connection must stay. */
-bool sess_busy(const struct sess *sess);
-/* End it, from any thread, under the configuration lock; why is static. */
+/*
+ * Close the nexus on the home loop: no connection has commands any more, or none is left. Those
+ * that wait for it (LOGOUT_NEXUS) get logout_answer(). Any thread; more than once is no matter.
+ */
+void sess_end(struct sess *sess);
+/*
+ * End it, from any thread, also under the configuration lock: close its connections; why is copied,
+ * for the log. sess_dismiss() tells the initiator first (RFC 7143 11.9.1, event 3).
+ */
 void sess_drop(struct sess *sess, const char *why);
-/* Close the nexus of a session whose last connection ends. False: there is none any more. */
-bool sess_close_nexus(struct sess *sess, struct conn *conn);
-/* The nexus is closed. */
-void sess_nexus_closed(struct sess *sess);
-/* Out of the portal group's list. */
-void sess_leave_tpg(struct sess *sess);
+void sess_dismiss(struct sess *sess, const char *why);
+/* What went wrong last. Any loop. */
+void sess_set_error(struct sess *sess, const char *why);
 
-/* One more error of a kind that statistics tell; sess NULL: nobody's yet. */
+/* One more of a kind that statistics tell; sess NULL: nobody's yet. On the connection's loop. */
 enum sess_error { SESS_DIGEST_ERROR, SESS_CONNECTION_ERROR, SESS_FORMAT_ERROR };
 void sess_count_error(struct sess *sess, enum sess_error kind);
+/* It ends by a Logout. Any loop. */
+void sess_count_logout(struct sess *sess);
+
+/* ---- visit.c ---- */
+
+/*
+ * Run v->fn for each connection of the session on that connection's loop, one after the other, so
+ * that fn may change what v lies in without a lock; then v->done on v->loop, which may free v.
+ * Neither runs from inside of this call. It cannot fail, and the session stays until done has run.
+ * fn may close the connection. A connection that joins meanwhile is visited too; one that is being
+ * closed is not. Any thread; not under sess->lock.
+ *	v	fn, done and loop are set
+ */
+void sess_visit(struct sess *sess, struct sess_visit *v);
+
+/* ---- window.c: the command window, RFC 7143 4.2.2.1 ---- */
 
 /* What is to be told in every PDU to the initiator. */
 void sess_window(struct sess *sess, uint32_t *ret_exp, uint32_t *ret_max);
@@ -111,18 +158,42 @@ void sess_window(struct sess *sess, uint32_t *ret_exp, uint32_t *ret_max);
 void sess_release_slot(struct sess *sess);
 
 enum sess_order { SESS_NOW, SESS_HELD, SESS_IGNORE };
+
+/*
+ * The turn of a request. Commands that are SIMPLE may be on their way into the engine on several
+ * loops at once: SAM-5 orders nothing among them. Anything else is a barrier: it has its turn when
+ * all before it are through with theirs, and nothing has its turn before it is.
+ */
+struct sess_turn {
+	bool scsi; /* a SCSI command, which takes a place in the window until sess_release_slot() */
+	bool barrier;
+	bool counted; /* in sess->entering */
+};
+
 /*
  * A request that is not immediate has come with this CmdSN. NOW: it is its turn, and ExpCmdSN has
- * advanced; HELD: keep it (sess_hold()); IGNORE: outside of the window, or a duplicate.
- *	scsi	it is a SCSI command, which takes a place in the window until sess_release_slot()
+ * advanced: run it and call sess_turn_over(); HELD: keep it (sess_hold()); IGNORE: outside of the
+ * window, or a duplicate. On the connection's loop, as the following three.
  */
-enum sess_order sess_order_of(struct sess *sess, uint32_t cmdsn, bool scsi);
-/* Keep it until its turn. False: another one has that CmdSN. */
+enum sess_order sess_order_of(struct sess *sess, uint32_t cmdsn, struct sess_turn *turn);
+/* An immediate request with this CmdSN may be before its turn: sess_hold() tells. */
+bool sess_is_early(struct sess *sess, uint32_t cmdsn);
+/* It has entered the engine, or is done: what was held may go on, here or on other loops. */
+void sess_turn_over(struct sess *sess, struct loop *loop, const struct sess_turn *turn);
+/*
+ * Keep a task until its turn (task->cmdsn, ->immediate, ->turn), and run it if that has come. An
+ * immediate one takes no number: it waits for what is older. False: another one has that CmdSN.
+ */
 bool sess_hold(struct sess *sess, struct task *task);
-/* What is held never gets its turn: the session ends. */
-void sess_drop_held(struct sess *sess);
-/* Run what is held and has its turn now. */
-void sess_run_held(struct sess *sess);
+/* What is held of this connection never gets its turn. */
+void sess_drop_held(struct sess *sess, struct conn *conn);
+/* What was waited for may no longer be needed: look again. */
+void sess_run_held(struct sess *sess, struct loop *loop);
+/* This ORDERED command has its turn: commands after it wait until it has ended. */
+void sess_ordered_begin(struct sess *sess, const struct task *task);
+void sess_ordered_end(struct sess *sess, const struct task *task, struct loop *loop);
+/* A turn was given to held tasks of the connection from another loop: conn->turn_msg. */
+void sess_turns_came(struct loop *loop, struct loop_msg *msg);
 
 /* Bits by enum tmf_function of what its protocol level does not have (tmf.c). Any thread. */
 uint32_t tmf_not_carried(const struct sess *sess);

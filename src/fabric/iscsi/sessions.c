@@ -22,22 +22,6 @@ void peer_host(const char *peer, char *buf, size_t cap)
 	snprintf(buf, cap, "%.*s", (int)n, peer);
 }
 
-/*
- * The session that is told of by this connection: the first of its connections, or the one that
- * is kept until its nexus is closed. NULL: another one tells. A session that is not closed is in
- * its portal group's list, which keeps the group and its target.
- */
-static struct sess *sess_told_by(const struct conn *conn)
-{
-	struct sess *sess = conn->sess;
-
-	if (!sess || sess->state == SESS_CLOSED)
-		return NULL;
-	if (list_empty(&sess->conns))
-		return sess->last_conn == conn ? sess : NULL;
-	return list_first(&sess->conns, struct conn, sess_link) == conn ? sess : NULL;
-}
-
 static bool matches(const struct session_filter *f, const struct sess *sess)
 {
 	if (!f)
@@ -70,18 +54,15 @@ static void copy_conn(const struct conn *conn, struct session_conn *c)
 	c->idle_ns = now > conn->last_rx_ns ? now - conn->last_rx_ns : 0;
 }
 
-/* On the session's loop. */
+/* At the session's home, which keeps its group and target while it has not been closed. */
 static void copy_sess(struct sess *sess, struct session_info *s)
 {
 	const struct lunmap *map = sess->nexus ? atomic_load(&sess->nexus->map) : NULL;
 	uint64_t now = clock_now_ns();
-	const struct conn *conn;
 
-	memset(s, 0, sizeof(*s));
 	s->tsih = sess->tsih;
 	memcpy(s->isid, sess->isid, sizeof(s->isid));
 	s->discovery = sess->discovery;
-	s->state = sess->state;
 	if (sess->tpg) {
 		memcpy(s->target, sess->tpg->target->name, sizeof(s->target));
 		s->tpgt = sess->tpg->tag;
@@ -89,198 +70,259 @@ static void copy_sess(struct sess *sess, struct session_info *s)
 	s->params = sess->params;
 	s->depth = sess->depth;
 	pthread_mutex_lock(&sess->lock);
+	s->state = sess->state;
 	s->exp_cmdsn = sess->exp_cmdsn;
 	s->max_cmdsn = sess->max_cmdsn;
 	s->active = sess->active;
-	pthread_mutex_unlock(&sess->lock);
-	s->next_ttt = sess->next_ttt;
-	s->luns = map ? map->n : 0;
-	s->age_ns = now > sess->created_ns ? now - sess->created_ns : 0;
 	s->cmd_pdus = sess->cmd_pdus;
 	s->rsp_pdus = sess->rsp_pdus;
 	s->digest_errors = sess->digest_errors;
 	memcpy(s->last_error, sess->last_error, sizeof(s->last_error));
-	list_for_each (conn, &sess->conns, struct conn, sess_link)
-		if (s->nconns < SESSION_CONNS_TOLD)
-			copy_conn(conn, &s->conns[s->nconns++]);
+	pthread_mutex_unlock(&sess->lock);
+	s->luns = map ? map->n : 0;
+	s->age_ns = now > sess->created_ns ? now - sess->created_ns : 0;
 }
 
-/* What one loop has found. */
-struct found {
-	struct session_info *s;
+/* ---- looking for them ------------------------------------------------------------------------ */
+
+/* A session that may be told of. */
+struct told {
+	struct sess *sess; /* ref */
+	struct session_info *info; /* NULL: it does not match, or is closed */
+};
+
+/* A connection of one of them. */
+struct told_conn {
+	size_t at;
+	uint64_t cmd_pdus, rsp_pdus;
+	uint32_t next_ttt;
+	struct session_conn c;
+};
+
+struct told_conns {
+	struct told_conn *v;
 	size_t n, cap;
-	bool failed;
 };
 
 struct query {
 	struct entity *entity;
 	const struct session_filter *filter;
-	struct found *per_loop;
+	struct told *all; /* by address */
+	size_t n;
+	struct told_conns *per_loop;
+	_Atomic bool failed;
 };
 
-static bool grow(struct found *f)
+static int by_address(const void *a, const void *b)
 {
-	size_t cap = f->cap ? f->cap * 2 : 8;
-	struct session_info *s;
+	const struct told *x = a, *y = b;
 
-	if (f->n < f->cap)
-		return true;
-	s = realloc(f->s, cap * sizeof(*s));
-	if (!s)
-		return false;
-	f->s = s;
-	f->cap = cap;
-	return true;
+	return x->sess < y->sess ? -1 : x->sess > y->sess;
 }
 
-static void find_on_loop(struct loop *loop, void *arg)
+/* Every session that there is, or the newest one of an initiator at a group; held. */
+static int find_all(struct query *q, const struct tpg *tpg, const char *initiator)
+{
+	struct sess *sess;
+	size_t n = 0;
+
+	engine_lock(q->entity->eng);
+	list_for_each (sess, &q->entity->sessions, struct sess, entity_link)
+		n++;
+	q->all = calloc(n + 1, sizeof(q->all[0]));
+	list_for_each (sess, &q->entity->sessions, struct sess, entity_link) {
+		if (!q->all || (tpg && (sess->tpg != tpg || strcmp(sess->initiator, initiator))))
+			continue;
+		if (tpg && q->n)
+			sess_unref(q->all[--q->n].sess);
+		sess_ref(sess);
+		q->all[q->n++].sess = sess;
+	}
+	engine_unlock(q->entity->eng);
+	if (!q->all)
+		return -ENOMEM;
+	qsort(q->all, q->n, sizeof(q->all[0]), by_address);
+	return 0;
+}
+
+static void find_done(struct query *q)
+{
+	for (size_t i = 0; i < q->n; i++) {
+		sess_unref(q->all[i].sess);
+		free(q->all[i].info);
+	}
+	free(q->all);
+}
+
+/* ---- their parts, each on its loop ----------------------------------------------------------- */
+
+static bool is_closed(struct sess *sess)
+{
+	bool yes;
+
+	pthread_mutex_lock(&sess->lock);
+	yes = sess->state == SESS_CLOSED;
+	pthread_mutex_unlock(&sess->lock);
+	return yes;
+}
+
+static void copy_at_home(struct loop *loop, void *arg)
 {
 	struct query *q = arg;
-	struct found *f = &q->per_loop[loop_index(loop)];
+
+	for (size_t i = 0; i < q->n; i++) {
+		struct told *t = &q->all[i];
+
+		if (t->sess->loop != loop || is_closed(t->sess) || !matches(q->filter, t->sess))
+			continue;
+		t->info = calloc(1, sizeof(*t->info));
+		if (t->info)
+			copy_sess(t->sess, t->info);
+		else
+			atomic_store(&q->failed, true);
+	}
+}
+
+static struct told_conn *add_conn(struct told_conns *f)
+{
+	size_t cap = f->cap ? f->cap * 2 : 8;
+	struct told_conn *v;
+
+	if (f->n == f->cap) {
+		v = realloc(f->v, cap * sizeof(*v));
+		if (!v)
+			return NULL;
+		f->v = v;
+		f->cap = cap;
+	}
+	return &f->v[f->n++];
+}
+
+static void copy_conns(struct loop *loop, void *arg)
+{
+	struct query *q = arg;
 	struct conn *conn;
 
 	list_for_each (conn, &q->entity->per_loop[loop_index(loop)].conns, struct conn, loop_link) {
-		struct sess *sess = sess_told_by(conn);
+		struct told key = { .sess = conn->sess }, *t;
+		struct told_conn *c;
 
-		if (!sess || !matches(q->filter, sess))
+		t = conn->left_sess ? NULL : bsearch(&key, q->all, q->n, sizeof(key), by_address);
+		if (!conn->sess || !t || !t->info)
 			continue;
-		if (!grow(f)) {
-			f->failed = true;
+		c = add_conn(&q->per_loop[loop_index(loop)]);
+		if (!c) {
+			atomic_store(&q->failed, true);
 			return;
 		}
-		copy_sess(sess, &f->s[f->n++]);
+		c->at = (size_t)(t - q->all);
+		c->cmd_pdus = conn->cmd_pdus;
+		c->rsp_pdus = conn->rsp_pdus;
+		c->next_ttt = conn->next_ttt;
+		copy_conn(conn, &c->c);
 	}
 }
 
+/* ---- all of it together ---------------------------------------------------------------------- */
+
+static void put_conn(struct session_info *s, const struct told_conn *c)
+{
+	s->cmd_pdus += c->cmd_pdus;
+	s->rsp_pdus += c->rsp_pdus;
+	s->next_ttt = c->next_ttt;
+	if (s->nconns_told < SESSION_CONNS_TOLD)
+		s->conns[s->nconns_told++] = c->c;
+	s->nconns++;
+}
+
+static int by_cid(const void *a, const void *b)
+{
+	const struct session_conn *x = a, *y = b;
+
+	return (int)x->cid - (int)y->cid;
+}
+
+/* The sessions that were found are told of in q->all[].info. 0 or -ENOMEM. */
+static int look(struct query *q)
+{
+	unsigned nloops = loops_count(q->entity->loops);
+
+	q->per_loop = calloc(nloops, sizeof(q->per_loop[0]));
+	if (!q->per_loop)
+		return -ENOMEM;
+	loops_barrier(q->entity->loops, copy_at_home, q);
+	loops_barrier(q->entity->loops, copy_conns, q);
+	for (unsigned i = 0; i < nloops; i++) {
+		const struct told_conns *f = &q->per_loop[i];
+
+		for (size_t k = 0; k < f->n; k++)
+			put_conn(q->all[f->v[k].at].info, &f->v[k]);
+		free(f->v);
+	}
+	free(q->per_loop);
+	for (size_t i = 0; i < q->n; i++)
+		if (q->all[i].info)
+			qsort(q->all[i].info->conns, q->all[i].info->nconns_told,
+				sizeof(q->all[i].info->conns[0]), by_cid);
+	return atomic_load(&q->failed) ? -ENOMEM : 0;
+}
+
+/* Those that are not told of, last. */
 static int by_tsih(const void *a, const void *b)
 {
-	const struct session_info *const *x = a, *const *y = b;
+	const struct told *x = a, *y = b;
 
-	return (int)(*x)->tsih - (int)(*y)->tsih;
-}
-
-/* All that was found, in order. */
-static int tell(const struct query *q, unsigned nloops,
-	void (*fn)(const struct session_info *s, void *arg), void *arg)
-{
-	const struct session_info **all;
-	size_t n = 0, at = 0;
-
-	for (unsigned i = 0; i < nloops; i++) {
-		if (q->per_loop[i].failed)
-			return -ENOMEM;
-		n += q->per_loop[i].n;
-	}
-	if (!n)
-		return 0;
-	all = malloc(n * sizeof(all[0]));
-	if (!all)
-		return -ENOMEM;
-	for (unsigned i = 0; i < nloops; i++)
-		for (size_t k = 0; k < q->per_loop[i].n; k++)
-			all[at++] = &q->per_loop[i].s[k];
-	qsort(all, n, sizeof(all[0]), by_tsih);
-	for (size_t k = 0; k < n; k++)
-		fn(all[k], arg);
-	free(all);
-	return 0;
+	return (x->info ? x->info->tsih : UINT16_MAX + 1) -
+	       (y->info ? y->info->tsih : UINT16_MAX + 1);
 }
 
 int sessions_each(struct entity *e, const struct session_filter *f,
 	void (*fn)(const struct session_info *s, void *arg), void *arg)
 {
-	unsigned nloops = loops_count(e->loops);
 	struct query q = { .entity = e, .filter = f };
-	int rc;
+	int rc = find_all(&q, NULL, NULL);
 
-	q.per_loop = calloc(nloops, sizeof(q.per_loop[0]));
-	if (!q.per_loop)
-		return -ENOMEM;
-	loops_barrier(e->loops, find_on_loop, &q);
-	rc = tell(&q, nloops, fn, arg);
-	for (unsigned i = 0; i < nloops; i++)
-		free(q.per_loop[i].s);
-	free(q.per_loop);
+	if (rc)
+		return rc;
+	rc = look(&q);
+	qsort(q.all, q.n, sizeof(q.all[0]), by_tsih);
+	for (size_t i = 0; !rc && i < q.n && q.all[i].info; i++)
+		fn(q.all[i].info, arg);
+	find_done(&q);
 	return rc;
-}
-
-/* ---- one of them ----------------------------------------------------------------------------- */
-
-struct newest {
-	struct entity *entity;
-	struct session_filter filter;
-	struct loop *loop;
-	struct session_info *ret;
-	bool found;
-};
-
-static void copy_newest(struct loop *loop, void *arg)
-{
-	struct newest *n = arg;
-	struct conn *conn;
-
-	list_for_each (conn, &n->entity->per_loop[loop_index(loop)].conns, struct conn, loop_link) {
-		struct sess *sess = sess_told_by(conn);
-
-		if (!sess || !matches(&n->filter, sess))
-			continue;
-		copy_sess(sess, n->ret);
-		n->found = true;
-		return;
-	}
 }
 
 int session_newest(struct tpg *tpg, const char *initiator, struct session_info *ret)
 {
-	struct newest n = { .entity = tpg->target->entity, .ret = ret };
-	struct sess *sess;
+	struct query q = { .entity = tpg->target->entity };
+	int rc = find_all(&q, tpg, initiator);
 
-	/* What is read here of a session never changes; the rest is read on its loop. */
-	engine_lock(n.entity->eng);
-	list_for_each (sess, &tpg->sessions, struct sess, tpg_link) {
-		if (strcmp(sess->initiator, initiator) != 0)
-			continue;
-		n.loop = sess->loop;
-		n.filter = (struct session_filter){ .tsih = sess->tsih, .tpg = tpg };
-	}
-	engine_unlock(n.entity->eng);
-	if (n.loop)
-		loops_call(n.entity->loops, n.loop, copy_newest, &n);
-	return n.found ? 0 : -ENOENT;
+	if (!rc && q.n)
+		rc = look(&q);
+	if (!rc && !(q.n && q.all[0].info))
+		rc = -ENOENT;
+	if (!rc)
+		*ret = *q.all[0].info;
+	find_done(&q);
+	return rc;
 }
 
 /* ---- ending them ----------------------------------------------------------------------------- */
 
-struct dropping {
-	struct entity *entity;
-	const struct session_filter *filter;
-	const char *why;
-	_Atomic unsigned n;
-};
-
-static void drop_on_loop(struct loop *loop, void *arg)
-{
-	struct dropping *d = arg;
-	struct conn *conn, *tmp;
-
-	list_for_each_safe (
-		conn, tmp, &d->entity->per_loop[loop_index(loop)].conns, struct conn, loop_link) {
-		struct sess *sess = sess_told_by(conn);
-
-		if (!sess || list_empty(&sess->conns) || !matches(d->filter, sess))
-			continue;
-		atomic_fetch_add(&d->n, 1);
-		if (sess->nexus)
-			sess_fabric_ops.drop_nexus(sess->nexus, d->why);
-		else
-			conn_close(conn, "%s", d->why);
-	}
-}
-
 unsigned sessions_drop(struct entity *e, const struct session_filter *f, const char *why)
 {
-	struct dropping d = { .entity = e, .filter = f, .why = why };
+	struct query q = { .entity = e, .filter = f };
+	unsigned n = 0;
 
-	loops_barrier(e->loops, drop_on_loop, &d);
-	return atomic_load(&d.n);
+	if (find_all(&q, NULL, NULL))
+		return 0;
+	loops_barrier(e->loops, copy_at_home, &q);
+	for (size_t i = 0; i < q.n; i++) {
+		if (!q.all[i].info)
+			continue;
+		sess_dismiss(q.all[i].sess, why);
+		n++;
+	}
+	find_done(&q);
+	return n;
 }

@@ -18,8 +18,8 @@
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/target.h"
 
-/* Connections of one session that are told of; there is one while MaxConnections is 1. */
-enum { SESSION_CONNS_TOLD = 4 };
+/* Connections of one session that are told of, by CID. */
+enum { SESSION_CONNS_TOLD = 32 };
 
 struct session_conn {
 	uint32_t id; /* as in the log: "conn 7" */
@@ -49,7 +49,8 @@ struct session_info {
 	uint64_t age_ns;
 	uint64_t cmd_pdus, rsp_pdus, digest_errors;
 	char last_error[128]; /* "" or what went wrong last */
-	unsigned nconns; /* of conns; none when the session is just ending */
+	unsigned nconns; /* all; none when the session is just ending */
+	unsigned nconns_told; /* of conns */
 	struct session_conn conns[SESSION_CONNS_TOLD];
 };
 

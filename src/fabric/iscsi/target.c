@@ -53,6 +53,7 @@ int entity_new(struct engine *eng, struct entity **ret)
 	atomic_init(&e->next_conn_id, 1);
 	list_init(&e->targets);
 	list_init(&e->listeners);
+	list_init(&e->sessions);
 	hash_init(&e->names);
 	pthread_mutex_init(&e->tsih_lock, NULL);
 	idpool_init(&e->tsihs, 1, 65535); /* RFC 7143 11.12.6: 0 is none */
@@ -111,7 +112,7 @@ int entity_stop(struct entity *e, uint64_t timeout_ns)
 	atomic_store(&e->stopping, true);
 	loop_event_init(&never, e->loops);
 	loops_barrier(e->loops, say_goodbye, e);
-	while (atomic_load(&e->nconns)) {
+	while (atomic_load(&e->nconns) || atomic_load(&e->nsess)) {
 		if (clock_now_ns() >= end)
 			return -ETIMEDOUT;
 		(void)loop_event_wait(&never, 1000000);

@@ -132,6 +132,7 @@ struct entity {
 	struct list targets;
 	struct hash names;
 	struct list listeners;
+	struct list sessions; /* struct sess by entity_link, under the configuration lock */
 	struct node_loop *per_loop;
 	/* iscsi/discovery_auth */
 	struct auth discovery_auth;
@@ -141,7 +142,7 @@ struct entity {
 	pthread_mutex_t tsih_lock;
 	struct idpool tsihs;
 	uint32_t next_target_index;
-	_Atomic uint32_t next_conn_id, nconns;
+	_Atomic uint32_t next_conn_id, nconns, nsess;
 	_Atomic bool stopping;
 	_Atomic uint32_t login_timeout_s; /* the largest login_timeout of all groups */
 	struct log_limit login_log, peer_log;

@@ -51,7 +51,7 @@ static void task_free(struct task *task)
 	free(task->held_pdu);
 	free(task->held_data);
 	if (task->immediate)
-		conn->sess->nimmediate--;
+		conn->nimmediate--;
 	conn->ntasks--;
 	if (nl->nfree_tasks < FREE_TASKS_KEPT) {
 		nl->nfree_tasks++;
@@ -67,11 +67,9 @@ static void task_free(struct task *task)
 
 bool task_take_immediate(struct task *task)
 {
-	struct sess *sess = task->conn->sess;
-
-	if (sess->nimmediate >= SESS_IMMEDIATE_MAX)
+	if (task->conn->nimmediate >= CONN_IMMEDIATE_MAX)
 		return false;
-	sess->nimmediate++;
+	task->conn->nimmediate++;
 	task->immediate = true;
 	return true;
 }
@@ -84,43 +82,45 @@ void task_unuse(struct task *task)
 		task_free(task);
 }
 
-struct task *task_find(struct sess *sess, uint32_t itt)
+struct task *task_find(const struct conn *conn, uint32_t itt)
 {
-	struct hash_u64_node *n = hash_u64_find(&sess->tasks, itt);
-	struct task *t;
+	struct hash_u64_node *n = hash_u64_find(&conn->tasks, itt);
 
-	if (n)
-		return container_of(n, struct task, hash);
-	list_for_each (t, &sess->held, struct task, link)
-		if (t->cmd && t->itt == itt)
-			return t;
-	return NULL;
+	return n ? container_of(n, struct task, hash) : NULL;
 }
 
 void task_forget_itt(struct task *task)
 {
-	struct sess *sess = task->conn->sess;
-
 	if (!task->hashed)
 		return;
-	hash_u64_remove(&sess->tasks, &task->hash);
+	hash_u64_remove(&task->conn->tasks, &task->hash);
 	task->hashed = false;
 }
 
 static void leave_window(struct task *task)
 {
+	struct conn *conn = task->conn;
+
 	if (task->in_window)
-		sess_release_slot(task->conn->sess);
+		sess_release_slot(conn->sess);
 	task->in_window = false;
+	if (task->ordered)
+		sess_ordered_end(conn->sess, task, conn->loop);
+	task->ordered = false;
+}
+
+void task_remember_ended(struct task *task)
+{
+	struct conn *conn = task->conn;
+
+	conn->ended_itts[conn->next_ended++ % CONN_ENDED_ITTS] = task->itt;
 }
 
 void task_kill(struct task *task)
 {
-	struct sess *sess = task->conn->sess;
-
 	/* Data that are on their way for it are then no reason for a Reject. */
 	if (task->hashed && (task->unsolicited || task->nr2ts))
-		sess->ended_itts[sess->next_ended++ % SESS_ENDED_ITTS] = task->itt;
+		task_remember_ended(task);
 	task_forget_itt(task);
 	leave_window(task);
 	task->state = TASK_DEAD;
@@ -206,7 +206,7 @@ static int command_fault(const struct conn *conn, const struct pdu *pdu)
 
 	if (itt == TAG_RESERVED)
 		return ISCSI_REJECT_INVALID_PDU_FIELD;
-	if (task_find(conn->sess, itt))
+	if (task_find(conn, itt))
 		return ISCSI_REJECT_TASK_IN_PROGRESS;
 	/* 11.3.1: F=0 announces unsolicited data, which only a write can have. */
 	if (!(c->flags & CMD_FINAL) && !(c->flags & CMD_WRITE))
@@ -298,24 +298,35 @@ void task_begin(struct conn *conn, const struct pdu *pdu)
 
 static void task_start(struct task *task)
 {
-	struct sess *sess = task->conn->sess;
-
-	task->in_window = !task->immediate;
-	/* Another one of that tag may have come while this one was held. */
-	if (task_find(sess, task->itt)) {
-		task_kill(task);
-		return;
+	if (task->turn.counted && task->cmd->attr == TASK_ATTR_ORDERED) {
+		task->ordered = true;
+		sess_ordered_begin(task->conn->sess, task);
 	}
-	hash_u64_insert(&sess->tasks, &task->hash, task->itt);
-	task->hashed = true;
 	task->state = TASK_ENGINE;
 	cmd_submit(task->cmd);
+}
+
+/* It has all of its PDU, and its CmdSN says when it runs. */
+static void start_in_order(struct conn *conn, struct task *task)
+{
+	struct sess *sess = conn->sess;
+	struct sess_turn turn = { .scsi = true, .barrier = task->cmd->attr != TASK_ATTR_SIMPLE };
+	enum sess_order order = sess_order_of(sess, task->cmdsn, &turn);
+
+	task->turn = turn;
+	if (order == SESS_NOW) {
+		task->in_window = true;
+		task_start(task);
+		sess_turn_over(sess, conn->loop, &turn);
+	} else if (order == SESS_IGNORE || !sess_hold(sess, task)) {
+		/* 4.2.2.1: silently */
+		task_kill(task);
+	}
 }
 
 void task_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 {
 	struct task *task = conn->rx.task;
-	struct sess *sess = conn->sess;
 
 	if (!task)
 		return;
@@ -328,25 +339,13 @@ void task_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 		return;
 	}
 	task->got = conn->rx.sink.discard ? 0 : pdu->data_bytes;
-	sess->cmd_pdus++;
-	if (task->immediate) {
+	conn->cmd_pdus++;
+	hash_u64_insert(&conn->tasks, &task->hash, task->itt);
+	task->hashed = true;
+	if (task->immediate)
 		task_start(task);
-		return;
-	}
-	switch (sess_order_of(sess, task->cmdsn, true)) {
-	case SESS_NOW:
-		task_start(task);
-		if (!list_empty(&sess->held))
-			sess_run_held(sess);
-		break;
-	case SESS_HELD:
-		if (sess_hold(sess, task))
-			break;
-		/* fall through */
-	case SESS_IGNORE: /* 4.2.2.1: silently */
-		task_kill(task);
-		break;
-	}
+	else
+		start_in_order(conn, task);
 }
 
 void task_run_held(struct task *task)
@@ -354,21 +353,32 @@ void task_run_held(struct task *task)
 	struct conn *conn = task->conn;
 	struct iovec data;
 
-	if (task->cmd) {
+	task->in_window = task->turn.scsi && !task->immediate;
+	if (task->cmd && !conn->closing) {
 		task_start(task);
 		return;
 	}
 	/* An aborted one has nothing left but its CmdSN. */
-	if (task->held_pdu) {
+	if (task->held_pdu && !conn->closing) {
 		data = (struct iovec){ task->held_data, task->held_pdu->data_bytes };
 		ffp_run(conn, task->held_pdu, &data, 1);
 	}
 	task_kill(task);
 }
 
-void task_drop_held(struct task *task)
+void task_abort_all(struct conn *conn)
 {
-	task_kill(task);
+	struct hash_node *n, *tmp;
+
+	hash_for_each_safe(n, tmp, &conn->tasks)
+	{
+		struct task *t = container_of(n, struct task, hash.node);
+
+		if (t->state == TASK_ENGINE || t->state == TASK_COLLECTING)
+			cmd_give_up(t->cmd);
+		else if (t->state == TASK_RESPONDING && !t->sending)
+			task_kill(t);
+	}
 }
 
 /*
@@ -391,7 +401,7 @@ void task_send_status(struct cmd *cmd)
 		return;
 	}
 	leave_window(task);
-	conn->sess->rsp_pdus++;
+	conn->rsp_pdus++;
 	task->state = TASK_RESPONDING;
 	task_answer(task);
 }

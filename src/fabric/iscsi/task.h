@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "fabric/iscsi/conn.h"
+#include "fabric/iscsi/sess.h"
 #include "scsi/sense.h"
 
 struct cmd;
@@ -38,12 +39,14 @@ struct task {
 	struct tx_item tx;
 	struct conn *conn;
 	struct cmd *cmd;
-	struct hash_u64_node hash; /* in sess->tasks */
-	struct list link; /* in sess->held */
+	struct hash_u64_node hash; /* in conn->tasks */
+	struct list link; /* in sess->held or conn->turns */
 	enum task_state state;
 	uint32_t itt, cmdsn;
-	bool immediate; /* counted in sess->nimmediate */
+	bool immediate; /* counted in conn->nimmediate */
+	struct sess_turn turn; /* for when it is held */
 	bool hashed;
+	bool ordered; /* the session waits for its end: sess_ordered_end() */
 	bool in_window; /* counts in sess->active */
 	bool unsolicited; /* an unsolicited burst is open: F has not come yet */
 	bool receiving; /* rx is putting data into its memory */
@@ -85,17 +88,20 @@ void task_data_end(struct conn *conn, const struct pdu *pdu, bool digest_ok);
  * task_free() is task_unuse()'s.
  */
 struct task *task_new(struct conn *conn);
-/* It is an immediate one. False: there are too many (SESS_IMMEDIATE_MAX), it is to be rejected. */
+/* It is an immediate one. False: there are too many (CONN_IMMEDIATE_MAX), it is to be rejected. */
 bool task_take_immediate(struct task *task);
-/* What was held for its turn gets it, or never will. */
+/* What was held for its turn has it; it ends without if its connection is being closed. */
 void task_run_held(struct task *task);
-void task_drop_held(struct task *task);
+/* The connection is being closed: the engine gives its commands up, a disk keeps what it has. */
+void task_abort_all(struct conn *conn);
 /* Its status is laid into a PDU: the ITT is free for the initiator to use again. */
 void task_forget_itt(struct task *task);
 /* It is over for the initiator; let go of it when nothing uses its memory any more. */
 void task_kill(struct task *task);
+/* Its data may still be coming: they are dropped without a Reject. */
+void task_remember_ended(struct task *task);
 void task_unuse(struct task *task);
-struct task *task_find(struct sess *sess, uint32_t itt);
+struct task *task_find(const struct conn *conn, uint32_t itt);
 /* Status is there: send it, or first let the data in that are on their way (dataout.c). */
 void task_answer(struct task *task);
 

@@ -40,7 +40,7 @@ static struct text_exchange *text_new(struct conn *conn, uint32_t itt)
 	keys_text_init(&x->in, KEYS_TEXT_BYTES_MAX);
 	keys_text_init(&x->out, DISCOVERY_BYTES_MAX);
 	x->itt = itt;
-	x->ttt = conn->sess->next_ttt++ & 0x7fffffff;
+	x->ttt = conn->next_ttt++ & 0x7fffffff;
 	conn->text = x;
 	return x;
 }

@@ -99,17 +99,17 @@ static enum iscsi_tmf_response map_response(const struct tmf *tmf)
 /* 11.5.1: TARGET COLD RESET ends all sessions of the target. */
 static void drop_all(struct conn *conn)
 {
-	struct tpg *tpg = conn->sess->tpg;
+	struct tpg *tpg;
 	struct sess *sess;
 
+	engine_lock(conn->entity->eng);
+	tpg = conn->sess->tpg;
 	/* A session that has ended meanwhile has no group any more. */
-	if (tpg) {
-		engine_lock(conn->entity->eng);
+	if (tpg)
 		list_for_each (sess, &tpg->sessions, struct sess, tpg_link)
 			if (sess != conn->sess)
 				sess_drop(sess, "TARGET COLD RESET");
-		engine_unlock(conn->entity->eng);
-	}
+	engine_unlock(conn->entity->eng);
 	conn_close_when_sent(conn);
 }
 
@@ -123,7 +123,7 @@ void task_tmf_done(struct tmf *tmf)
 		conn_reap(conn);
 	} else {
 		/* A Logout Response that did not wait for it is the last PDU (11.15). */
-		if (!conn->sess->logged_out || !conn->close_after_send)
+		if (!conn->logged_out)
 			respond_with(conn, r->itt, map_response(tmf), tmf->info);
 		if (r->cold_reset && tmf->response == TMF_FUNCTION_COMPLETE)
 			drop_all(conn);
@@ -140,12 +140,12 @@ void task_tmf_done(struct tmf *tmf)
  */
 static enum iscsi_tmf_response abort_absent(struct conn *conn, const struct bhs_tmf_request *q)
 {
-	uint32_t ref = be32_get(q->refcmdsn);
+	uint32_t ref = be32_get(q->refcmdsn), exp, max;
 	struct sess *sess = conn->sess;
 	struct task *t;
 
-	if (sna_lt(ref, sess->exp_cmdsn) || sna_lt(sess->max_cmdsn, ref) ||
-		!sna_lt(ref, be32_get(q->cmdsn)))
+	sess_window(sess, &exp, &max);
+	if (sna_lt(ref, exp) || sna_lt(max, ref) || !sna_lt(ref, be32_get(q->cmdsn)))
 		return ISCSI_TMF_TASK_DOES_NOT_EXIST;
 	t = task_new(conn);
 	if (!t)
@@ -153,19 +153,16 @@ static enum iscsi_tmf_response abort_absent(struct conn *conn, const struct bhs_
 	t->cmdsn = ref;
 	if (!sess_hold(sess, t))
 		task_kill(t);
-	else
-		sess_run_held(sess);
 	return ISCSI_TMF_FUNCTION_COMPLETE;
 }
 
 /* ABORT TASK of one that the engine has not seen yet, or is done with. */
 static enum iscsi_tmf_response abort_here(struct task *t)
 {
-	struct sess *sess = t->conn->sess;
-
 	if (t->state == TASK_HELD) {
 		/* Its CmdSN still counts: the rest of it stays in its place. */
-		sess->ended_itts[sess->next_ended++ % SESS_ENDED_ITTS] = t->itt;
+		task_remember_ended(t);
+		task_forget_itt(t);
 		t->cmd = cmd_free(t->cmd);
 		return ISCSI_TMF_FUNCTION_COMPLETE;
 	}
@@ -212,7 +209,7 @@ void tmf_request(struct conn *conn, const struct pdu *pdu, const struct iovec *d
 		return;
 	}
 	if (function == ISCSI_TMF_ABORT_TASK) {
-		struct task *t = task_find(conn->sess, be32_get(q->referenced_task_tag));
+		struct task *t = task_find(conn, be32_get(q->referenced_task_tag));
 
 		if (!t || t->state == TASK_HELD || t->state == TASK_RESPONDING) {
 			respond(conn, itt, t ? abort_here(t) : abort_absent(conn, q));

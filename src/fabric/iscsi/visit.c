@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * visit.c: something done at each connection of a session. One message goes from loop to loop, so a
+ * visit needs no memory and what it does at one connection happens before what it does at the next.
+ */
+#include <stddef.h>
+
+#include "fabric/iscsi/sess.h"
+
+static void visit_here(struct loop *loop, struct loop_msg *msg);
+
+/* Under sess->lock: the first connection that joined after this one. */
+static struct conn *next_of(struct sess *sess, const struct conn *conn)
+{
+	struct conn *c;
+
+	if (list_linked(&conn->sess_link)) {
+		struct list *n = conn->sess_link.next;
+
+		return n == &sess->conns ? NULL : container_of(n, struct conn, sess_link);
+	}
+	list_for_each (c, &sess->conns, struct conn, sess_link)
+		if (c->join > conn->join)
+			return c;
+	return NULL;
+}
+
+/* From conn (NULL: the beginning) to the one after it, which stays until it has been visited. */
+static void step(struct sess_visit *v, struct conn *conn)
+{
+	struct sess *sess = v->sess;
+
+	pthread_mutex_lock(&sess->lock);
+	v->at = conn ? next_of(sess, conn) : list_first(&sess->conns, struct conn, sess_link);
+	if (v->at)
+		v->at->visits++;
+	if (conn)
+		conn->visits--;
+	pthread_mutex_unlock(&sess->lock);
+	if (conn && conn->closing)
+		conn_reap(conn);
+}
+
+static void visit_over(struct loop *loop, struct loop_msg *msg)
+{
+	struct sess_visit *v = container_of(msg, struct sess_visit, msg);
+	struct sess *sess = v->sess;
+
+	v->done(v);
+	sess_unref(sess);
+}
+
+static void go_on(struct sess_visit *v)
+{
+	v->msg.fn = v->at ? visit_here : visit_over;
+	loop_post(v->at ? v->at->loop : v->loop, &v->msg);
+}
+
+static void visit_here(struct loop *loop, struct loop_msg *msg)
+{
+	struct sess_visit *v = container_of(msg, struct sess_visit, msg);
+
+	while (v->at && v->at->loop == loop) {
+		struct conn *conn = v->at;
+
+		/* It may have been closed while the message was on its way. */
+		if (!conn->left_sess)
+			v->fn(v, conn);
+		step(v, conn);
+	}
+	go_on(v);
+}
+
+void sess_visit(struct sess *sess, struct sess_visit *v)
+{
+	sess_ref(sess);
+	v->sess = sess;
+	step(v, NULL);
+	go_on(v);
+}
