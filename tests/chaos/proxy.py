@@ -203,8 +203,7 @@ class Pipe:
                 return
             self.queue.popleft()
             self.queued -= len(data)
-            if not self.sink.is_closing():
-                self.sink.write(data)
+            self.sink.write(data)
         if self.source and not self.link.blocked:
             self.source.resume_reading()
 

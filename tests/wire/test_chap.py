@@ -21,6 +21,9 @@ def chapd():
     d = make_daemon(chap=f"{USER}:{SECRET}")
     try:
         d.start()
+        if not IS_TGT:
+            with d.control() as c:      # so many wrong secrets would be slowed down (test_peers.py)
+                c.call("set", path="/iscsi/login_backoff_max", value="0")
         yield d
         d.stop()
     finally:

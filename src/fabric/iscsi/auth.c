@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-
 #include "base/log.h"
 #include "fabric/iscsi/limits.h"
 #include "fabric/iscsi/secret.h"
@@ -60,7 +58,7 @@ static void user_done(struct auth_user *u)
 		u->sources[i] = NULL;
 	}
 	mark_sourced(u);
-	OPENSSL_cleanse(&u->values, sizeof(u->values));
+	explicit_bzero(&u->values, sizeof(u->values));
 }
 
 void auth_init(struct auth *auth, struct entity *entity)

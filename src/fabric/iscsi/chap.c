@@ -366,6 +366,7 @@ static int verify(
 	}
 	if (c->who)
 		return 0;
+	c->wrong = true;
 	keys_fault_set(f, "CHAP_N=%.60s: %s", x->n->value,
 		known ? "wrong password" : "no userid configured for this initiator");
 	return -EACCES;

@@ -72,6 +72,7 @@ struct chap {
 	const struct chap_algorithm *algorithm; /* chosen one, static */
 	const struct chap_user *who; /* in auth; whose response came, with CHAP_ACCEPTED */
 	bool by_next; /* by its password_next */
+	bool wrong; /* name or secret were */
 	uint8_t identifier;
 	uint8_t challenge[CHAP_OUR_CHALLENGE_BYTES];
 	bool mutual; /* the initiator asked for our response and got it */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fabric/iscsi/login.h"
+#include "fabric/iscsi/login_log.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 
@@ -187,6 +188,7 @@ void conn_start(struct entity *entity, struct listener *listener, struct loop *l
 	(void)loops_peername(entity->loops, fd, &conn->remote);
 	(void)loops_sockname(entity->loops, fd, &conn->local);
 	address_text(&conn->remote, conn->peer, sizeof(conn->peer));
+	conn->host = hosts_enter(&entity->hosts, &conn->remote, &conn->over_limit);
 	list_push_back(&nl->conns, &conn->loop_link);
 	list_push_back(&nl->logins, &conn->login_link);
 	nl->nlogins++;
@@ -252,6 +254,8 @@ void conn_close(struct conn *conn, const char *why_fmt, ...)
 		vsnprintf(conn->close_why, sizeof(conn->close_why), why_fmt, ap);
 		va_end(ap);
 		conn_log(conn, LOG_LEVEL_INFO, conn->close_why);
+		if (conn->login && !conn->close_after_send)
+			login_log_closed(conn, conn->close_why);
 		if (conn->sess)
 			sess_set_error(conn->sess, conn->close_why);
 	}
@@ -307,6 +311,7 @@ static void conn_free_msg(struct loop *loop, struct loop_msg *msg)
 	list_del(&conn->loop_link);
 	loop_close(loop, conn->fd);
 	loop_load_add(loop, -1);
+	hosts_leave(&entity->hosts, conn->host);
 	atomic_fetch_sub(&entity->nconns, 1);
 	free(conn);
 }

@@ -25,6 +25,8 @@
 
 struct conn;
 struct login;
+struct login_hold;
+struct host;
 struct login_reply;
 struct sess;
 struct task;
@@ -137,6 +139,8 @@ struct conn {
 	uint16_t cid;
 	char peer[64]; /* "10.0.0.2:51000" */
 	struct sockaddr_storage local, remote;
+	struct host *host; /* whose limits it is under (hosts.h); NULL: nobody's */
+	bool over_limit; /* one connection more than the host may have: it is told so at login */
 
 	struct sess *sess; /* ref, from the end of login on; dropped when it is freed */
 	/* Under sess->lock. */
@@ -151,6 +155,7 @@ struct conn {
 	struct text_exchange *text; /* what text.c collects and hands out */
 	uint8_t *login_data; /* data segment of a Login Request */
 	struct login_reply *login_reply;
+	struct login_hold *login_hold; /* a Login Request that is not judged yet (back-off) */
 	struct hash tasks; /* struct task by ITT: those that the target has not answered yet */
 	uint32_t nimmediate; /* immediate requests under way or held */
 	uint32_t next_ttt;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * connlogin.c: between a connection and the login phase (login.h): who is let in where,
- * reinstatement of a session (RFC 7143 6.3.5), and the record of a login that failed.
+ * and reinstatement of a session (RFC 7143 6.3.5).
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/iov.h"
 #include "fabric/iscsi/login.h"
+#include "fabric/iscsi/login_log.h"
 #include "fabric/iscsi/sess.h"
 
 #define NS_PER_S 1000000000ull
@@ -149,11 +149,29 @@ static uint16_t ask_discovery(struct conn *conn, struct login_grant *g)
 	return status;
 }
 
+/* What its address may take. */
+static uint16_t check_peer(struct conn *conn, struct login_grant *g)
+{
+	if (conn->over_limit)
+		return refuse(g, LOGIN_STATUS_OUT_OF_RESOURCES,
+			"its address has as many connections as it may have",
+			"end some of them (ulio sessions drop), or raise peer_connections_max of "
+			"/iscsi");
+	if (!hosts_login(&conn->entity->hosts, conn->host, loop_now_ns(conn->loop)))
+		return refuse(g, LOGIN_STATUS_SERVICE_UNAVAILABLE,
+			"its address logs in more often in a second than it may",
+			"find out why it does, or raise peer_logins_per_s of /iscsi");
+	return LOGIN_STATUS_SUCCESS;
+}
+
 static uint16_t find_node(void *arg, const struct login_id *id, struct login_grant *g)
 {
 	struct node_query q = { .conn = arg, .g = g };
+	uint16_t status = check_peer(q.conn, g);
 	int rc;
 
+	if (status != LOGIN_STATUS_SUCCESS)
+		return status;
 	if (id->discovery)
 		return ask_discovery(arg, g);
 	engine_lock(q.conn->entity->eng);
@@ -195,52 +213,6 @@ static const struct login_ops ops = {
 };
 
 /*
- * ---- the record of failures
- * --------------------------------------------------------------------------
- */
-
-static void count_failure(struct conn *conn, const struct login_failure *f)
-{
-	const struct login_id *id = login_id(conn->login);
-	struct target *t;
-
-	engine_lock(conn->entity->eng);
-	t = target_find(conn->entity, id->target_name);
-	if (t) {
-		struct target_stats *s = &t->stats;
-
-		atomic_fetch_add(f->status == LOGIN_STATUS_AUTHENTICATION_FAILURE
-					 ? &s->login_authenticate_fails
-				 : f->status == LOGIN_STATUS_AUTHORIZATION_FAILURE
-					 ? &s->login_authorize_fails
-				 : f->status >> 8 == 1 ? &s->login_redirects
-				 : f->status == LOGIN_STATUS_INITIATOR_ERROR
-					 ? &s->login_negotiate_fails
-					 : &s->login_other_fails,
-			1);
-		atomic_store(&s->fail_time, (uint64_t)time(NULL));
-		atomic_store(&s->fail_type, f->status);
-		strcpy(s->fail_initiator, id->initiator_name);
-		strcpy(s->fail_address, conn->peer);
-	}
-	engine_unlock(conn->entity->eng);
-}
-
-static void log_failure(struct conn *conn)
-{
-	const struct login_failure *f = login_failure(conn->login);
-	const struct login_id *id = login_id(conn->login);
-
-	if (!f)
-		return;
-	count_failure(conn, f);
-	log_limited(&conn->entity->login_log, LOG_LEVEL_WARN, "iscsi", conn->peer,
-		"login of \"%s\" to \"%s\" refused in %s with 0x%04x: %s%s%s", id->initiator_name,
-		id->discovery ? "discovery" : id->target_name, login_state_name(f->state),
-		f->status, f->cause, f->cure && *f->cure ? "; " : "", f->cure ? f->cure : "");
-}
-
-/*
  * ---- PDUs
  * ---------------------------------------------------------------------------------------------
  */
@@ -269,7 +241,9 @@ static void send_reply(struct conn *conn, const struct login_reply *reply)
 
 static void end_refused(struct conn *conn, const struct login_reply *reply)
 {
-	log_failure(conn);
+	if (login_guessed_wrong(conn->login))
+		hosts_failed(&conn->entity->hosts, conn->host, loop_now_ns(conn->loop));
+	login_log_refused(conn);
 	send_reply(conn, reply);
 	conn_event(conn, EV_LOGIN_FAILED);
 	conn_close_when_sent(conn);
@@ -333,11 +307,32 @@ static uint16_t make_session(struct conn *conn)
 		&q.attribs, q.tpg ? q.depth : 16);
 }
 
+/* The same within the limits of its address. *ret_why: static, of a refusal. */
+static uint16_t make_session_of_host(struct conn *conn, const char **ret_why, const char **ret_cure)
+{
+	struct hosts *hosts = &conn->entity->hosts;
+	uint16_t status;
+
+	*ret_why = "its address has as many sessions as it may have";
+	*ret_cure = "end some of them (ulio sessions drop), or raise peer_sessions_max of /iscsi";
+	if (!hosts_session(hosts, conn->host))
+		return LOGIN_STATUS_OUT_OF_RESOURCES;
+	*ret_why = "the session could not be made";
+	*ret_cure = NULL;
+	status = make_session(conn);
+	if (status == LOGIN_STATUS_SUCCESS)
+		conn->sess->host = conn->host;
+	else
+		hosts_session_ended(hosts, conn->host);
+	return status;
+}
+
 /* All has been agreed: make the session, tell, and enter the Full Feature Phase. */
 static void complete(struct conn *conn)
 {
 	struct login_reply *reply = conn->login_reply;
 	const struct keys_values *v = login_values(conn->login);
+	const char *why, *cure;
 	uint16_t status;
 
 	if (!login_id(conn->login)->discovery && replace_session(conn, login_id(conn->login))) {
@@ -345,9 +340,9 @@ static void complete(struct conn *conn)
 		return;
 	}
 	conn->cid = login_id(conn->login)->cid;
-	status = make_session(conn);
+	status = make_session_of_host(conn, &why, &cure);
 	if (status != LOGIN_STATUS_SUCCESS) {
-		login_refuse(conn->login, status, "the session could not be made", NULL, reply);
+		login_refuse(conn->login, status, why, cure, reply);
 		end_refused(conn, reply);
 		return;
 	}
@@ -373,6 +368,15 @@ static void complete(struct conn *conn)
 		rx_resume(conn);
 }
 
+/* ---- back-off: a response that is judged later ---- */
+
+struct login_hold {
+	struct conn *conn;
+	struct loop_timer timer;
+	struct bhs_login_request req;
+	uint32_t data_bytes; /* in conn->login_data: nothing is received meanwhile */
+};
+
 /* The session that stood in the way has ended, or one of the same group has. */
 static void session_ended(struct loop *loop, struct loop_msg *msg)
 {
@@ -387,6 +391,10 @@ static void session_ended(struct loop *loop, struct loop_msg *msg)
 
 void login_stop_waiting(struct conn *conn)
 {
+	if (conn->login_hold)
+		loop_timer_disarm(conn->loop, &conn->login_hold->timer);
+	free(conn->login_hold);
+	conn->login_hold = NULL;
 	if (!conn->waiting)
 		return;
 	engine_lock(conn->entity->eng);
@@ -425,20 +433,17 @@ bool login_begin_pdu(struct conn *conn, const struct pdu *pdu)
 	return true;
 }
 
-void login_end_pdu(struct conn *conn, const struct pdu *pdu)
+/* One Login Request, with its data in conn->login_data. */
+static void judge(struct conn *conn, const struct bhs_login_request *q, uint32_t data_bytes)
 {
-	const struct bhs_login_request *q = (const struct bhs_login_request *)&pdu->bhs;
 	struct login_reply *reply = conn->login_reply;
 	enum login_verdict verdict;
 
-	if (conn->state == CONN_XPT_UP)
-		conn->statsn = be32_get(q->expstatsn);
-	conn_event(conn, EV_LOGIN_REQUEST);
-	if (bhs_opcode(&pdu->bhs) != ISCSI_OP_LOGIN_REQUEST || pdu->bhs.total_ahs_length)
+	if (bhs_opcode((const struct bhs *)q) != ISCSI_OP_LOGIN_REQUEST || q->total_ahs_length)
 		verdict = login_refuse(conn->login, LOGIN_STATUS_INVALID_DURING_LOGIN,
 			"a PDU that is no plain Login Request", NULL, reply);
 	else
-		verdict = login_request(conn->login, q, conn->login_data, pdu->data_bytes, reply);
+		verdict = login_request(conn->login, q, conn->login_data, data_bytes, reply);
 	conn->login_cmdsn = login_cmdsn(conn->login);
 	switch (verdict) {
 	case LOGIN_PENDING:
@@ -451,4 +456,56 @@ void login_end_pdu(struct conn *conn, const struct pdu *pdu)
 		end_refused(conn, reply);
 		break;
 	}
+}
+
+static void hold_over(struct loop_timer *t)
+{
+	struct login_hold *hold = container_of(t, struct login_hold, timer);
+	struct conn *conn = hold->conn;
+
+	conn->login_hold = NULL;
+	judge(conn, &hold->req, hold->data_bytes);
+	free(hold);
+	/* After a refusal nothing more is received. */
+	if (!conn->close_after_send)
+		rx_resume(conn);
+}
+
+/* True: the request is judged later, or never. */
+static bool hold_back(struct conn *conn, const struct bhs_login_request *q, uint32_t data_bytes)
+{
+	uint64_t now = loop_now_ns(conn->loop), at;
+	struct login_hold *hold;
+
+	if ((q->flags & LOGIN_CONTINUE) || !data_bytes || !login_awaits_response(conn->login))
+		return false;
+	at = hosts_judge_at(&conn->entity->hosts, conn->host, now);
+	if (at <= now)
+		return false;
+	hold = at == UINT64_MAX ? NULL : malloc(sizeof(*hold));
+	if (!hold) {
+		login_refuse(conn->login, LOGIN_STATUS_SERVICE_UNAVAILABLE,
+			"too many wrong secrets came from its address: this one is not looked at",
+			"find out who guesses there (ulio logins); it passes by itself",
+			conn->login_reply);
+		end_refused(conn, conn->login_reply);
+		return true;
+	}
+	*hold = (struct login_hold){ .conn = conn, .req = *q, .data_bytes = data_bytes };
+	hold->timer.fire = hold_over;
+	conn->login_hold = hold;
+	conn->rx.stopped = true;
+	loop_timer_arm(conn->loop, &hold->timer, at - now);
+	return true;
+}
+
+void login_end_pdu(struct conn *conn, const struct pdu *pdu)
+{
+	const struct bhs_login_request *q = (const struct bhs_login_request *)&pdu->bhs;
+
+	if (conn->state == CONN_XPT_UP)
+		conn->statsn = be32_get(q->expstatsn);
+	conn_event(conn, EV_LOGIN_REQUEST);
+	if (!hold_back(conn, q, pdu->data_bytes))
+		judge(conn, q, pdu->data_bytes);
 }

@@ -58,6 +58,30 @@
 /* Seconds that a connection has for its login, unless a portal group says otherwise. */
 #define LOGIN_TIMEOUT_S 15
 
+/* Refused logins that are kept for administrators, some 800 bytes each. */
+#define LOGIN_RECORDS_MAX 128
+
+/* A refusal of a kind that was logged is not logged again for so long. */
+#define LOGIN_RECORD_QUIET_NS 60000000000ull
+
+/* ---- Hosts: one IPv4 address, or one IPv6 network of 64 bits ---- */
+
+/* Those that are remembered without a connection: for back-off, some 200 bytes each. */
+#define HOSTS_IDLE_MAX 4096
+
+/* Wrong secrets in a minute before there is back-off: a script with a typing error is no attack. */
+#define HOST_FAILURES_FREE 20
+
+/* The first delay between two responses, doubled with each wrong one, and the longest. */
+#define HOST_BACKOFF_FIRST_NS 100000000ull
+#define HOST_BACKOFF_MAX_S    2
+
+/* With less than so much time between them wrong secrets add up. */
+#define HOST_FORGET_NS 60000000000ull
+
+/* A response waits so long at most; well below LOGIN_TIMEOUT_S. */
+#define HOST_WAIT_NS 8000000000ull
+
 /* ---- CHAP (RFC 7143 12.1.3, 13) ---- */
 
 #define CHAP_NAME_BYTES_MAX   255

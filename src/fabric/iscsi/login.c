@@ -590,6 +590,21 @@ bool login_mutual(const struct login *l)
 	return l->chap.state == CHAP_ACCEPTED && l->chap.mutual;
 }
 
+bool login_awaits_response(const struct login *l)
+{
+	return l->state == LOGIN_SECURITY && l->chap.state == CHAP_WAIT_RESPONSE;
+}
+
+bool login_guessed_wrong(const struct login *l)
+{
+	return l->chap.wrong;
+}
+
+enum login_state login_state(const struct login *l)
+{
+	return l->state;
+}
+
 const struct login_failure *login_failure(const struct login *l)
 {
 	return l->state == LOGIN_FAILED ? &l->failure : NULL;

@@ -148,6 +148,14 @@ bool login_mutual(const struct login *l);
 /* Why it failed, or NULL while it has not. */
 const struct login_failure *login_failure(const struct login *l);
 
+/* The next complete request should bring the answer to our challenge. */
+bool login_awaits_response(const struct login *l);
+/* It failed because name or secret were wrong: somebody may be guessing. */
+bool login_guessed_wrong(const struct login *l);
+
+/* Where it is. */
+enum login_state login_state(const struct login *l);
+
 /* "SecurityNegotiation" and so on, for logs. */
 const char *login_state_name(enum login_state s);
 

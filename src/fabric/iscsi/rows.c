@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "fabric/iscsi/name.h"
 #include "fabric/iscsi/rows_priv.h"
 
@@ -151,6 +152,32 @@ static int set_policy(const struct attr *a, void *obj, const char *value, struct
 	return 0;
 }
 
+/* ---- what an address may take ---------------------------------------------------------------- */
+
+static int get_limit(const struct attr *a, void *obj, struct strbuf *out)
+{
+	struct host_limits l = hosts_limits(&((struct entity *)obj)->hosts);
+
+	return attr_get_u32(a, &l, out);
+}
+
+static int set_limit(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct entity *e = obj;
+	struct host_limits l = hosts_limits(&e->hosts);
+	int r = attr_set_u32(a, &l, value, err);
+
+	if (!r)
+		hosts_set_limits(&e->hosts, &l);
+	return r;
+}
+
+#define LIMIT(n, field, most, text)                                                                \
+	{                                                                                          \
+		.name = n, .get = get_limit, .set = set_limit, .max = most, .doc = text,           \
+		.offset = offsetof(struct host_limits, field),                                     \
+	}
+
 static const struct attr entity_attrs[] = {
 	{ .name = "lio_version",
 		.get = row_get_fixed,
@@ -166,6 +193,19 @@ static const struct attr entity_attrs[] = {
 		.set = set_policy,
 		.doc = "CHAP algorithms that may be used, the best one first: without MD5, "
 		       "SHA3-256,SHA256,SHA1. Empty: all, and the initiator's order counts." },
+	LIMIT("peer_connections_max", connections, CONNS_MAX,
+		"Connections that one address (of IPv6 one network of 64 bits) may have, 0: any "
+		"number."),
+	LIMIT("peer_sessions_max", sessions, UINT16_MAX,
+		"Sessions that one address may have, 0: any number."),
+	LIMIT("peer_logins_per_s", logins_per_s, 1000000,
+		"Logins that one address may begin in a second, 0: any number."),
+	LIMIT("login_failures_free", failures_free, 1000000,
+		"Wrong secrets that one address may send before its next ones have to wait; a "
+		"minute without one and they are forgotten."),
+	LIMIT("login_backoff_max", backoff_max_s, HOST_WAIT_NS / NS_PER_S,
+		"The longest time, in seconds, that lies then between two secrets that are looked "
+		"at; it begins with a tenth and doubles. 0: none, no back-off."),
 	ATTR_END,
 };
 

@@ -226,7 +226,9 @@ static void rx_ended(struct conn *conn, int res)
 	if (!conn->closing && !conn->close_after_send)
 		sess_count_error(conn->sess, SESS_CONNECTION_ERROR);
 	if (!conn->closing && res == 0)
-		conn_close(conn, conn->state == CONN_LOGGED_IN ? "closed by the initiator" : NULL);
+		conn_close(conn, conn->state == CONN_LOGGED_IN || conn->login
+					 ? "closed by the initiator"
+					 : NULL);
 	else if (!conn->closing)
 		conn_close(conn, "receiving failed: %s", strerror(-res));
 	conn_reap(conn);

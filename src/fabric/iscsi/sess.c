@@ -236,6 +236,8 @@ static void tell_waiters(struct tpg *tpg)
 /* Out of all lists; from here on the group may go. */
 static void leave_lists(struct sess *sess)
 {
+	hosts_session_ended(&sess->entity->hosts, sess->host);
+	sess->host = NULL;
 	engine_lock(sess->entity->eng);
 	list_del(&sess->entity_link);
 	if (sess->tpg) {

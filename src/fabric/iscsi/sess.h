@@ -54,6 +54,7 @@ struct sess {
 	uint8_t isid[6];
 	struct sess_params params;
 	char initiator[NODE_NAME_BYTES_MAX + 1];
+	struct host *host; /* under whose limits it counts (hosts.h); NULL: nobody's */
 	struct node_attribs node; /* of its ACL, as they were at login */
 	bool discovery;
 	uint32_t depth; /* commands that may be under way */

@@ -29,7 +29,8 @@ int entity_new(struct engine *eng, struct entity **ret)
 	if (!e)
 		return -ENOMEM;
 	e->per_loop = aligned_alloc(128, n * sizeof(*e->per_loop));
-	if (!e->per_loop) {
+	if (!e->per_loop || login_log_init(&e->refused)) {
+		free(e->per_loop);
 		free(e);
 		return -ENOMEM;
 	}
@@ -46,6 +47,7 @@ int entity_new(struct engine *eng, struct entity **ret)
 	}
 	e->eng = eng;
 	auth_init(&e->discovery_auth, e);
+	hosts_init(&e->hosts);
 	list_init(&e->sourced);
 	e->loops = loops;
 	atomic_init(&e->login_timeout_s, LOGIN_TIMEOUT_S);
@@ -57,7 +59,6 @@ int entity_new(struct engine *eng, struct entity **ret)
 	hash_init(&e->names);
 	pthread_mutex_init(&e->tsih_lock, NULL);
 	idpool_init(&e->tsihs, 1, 65535); /* RFC 7143 11.12.6: 0 is none */
-	log_limit_init(&e->login_log, 20, 10000000000ull);
 	log_limit_init(&e->peer_log, 20, 10000000000ull);
 	*ret = e;
 	return 0;
@@ -75,6 +76,8 @@ struct entity *entity_free(struct entity *e)
 		tx_free_batches(&e->per_loop[i]);
 	}
 	auth_done(&e->discovery_auth);
+	login_log_done(&e->refused);
+	hosts_done(&e->hosts);
 	hash_done(&e->names);
 	idpool_done(&e->tsihs);
 	pthread_mutex_destroy(&e->tsih_lock);

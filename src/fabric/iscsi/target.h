@@ -23,6 +23,8 @@
 #include "engine/port.h"
 #include "fabric/iscsi/auth.h"
 #include "fabric/iscsi/keys.h"
+#include "fabric/iscsi/login_log.h"
+#include "fabric/iscsi/hosts.h"
 #include "loop/loop.h"
 
 /* Counters of failed logins by cause, and of sessions, as LIO's fabric_statistics has them. */
@@ -145,7 +147,9 @@ struct entity {
 	_Atomic uint32_t next_conn_id, nconns, nsess;
 	_Atomic bool stopping;
 	_Atomic uint32_t login_timeout_s; /* the largest login_timeout of all groups */
-	struct log_limit login_log, peer_log;
+	struct log_limit peer_log;
+	struct login_log refused;
+	struct hosts hosts;
 };
 
 /* What the daemon makes once. Control thread. 0 or -ENOMEM. */
