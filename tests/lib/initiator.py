@@ -174,13 +174,17 @@ class Session:
             row = textkeys.KEYS.get(key)
             if not (row and row.kind == "declare") and key not in answered:
                 raise ProtocolViolation(f"{key} was offered and never answered (6.2)")
-        assert r.tsih != 0, "final Login Response of a new session carries TSIH 0 (11.13.5)"
+        assert r.tsih != 0, "final Login Response of a new session carries TSIH 0 (11.13.3)"
+        assert lg.tsih in (0, r.tsih), "the TSIH of a session does not change (11.13.3)"
         self.tsih = r.tsih
-        self.expcmdsn, self.maxcmdsn = r.expcmdsn, r.maxcmdsn
+        if self.expcmdsn is None:
+            self.expcmdsn, self.maxcmdsn = r.expcmdsn, r.maxcmdsn
+        else:
+            self._window(r)
         conn.header_digest = self.params["HeaderDigest"] == "CRC32C"
         conn.data_digest = self.params["DataDigest"] == "CRC32C"
         conn.max_recv = textkeys.number(offers.get("MaxRecvDataSegmentLength", "8192"))
-        if self.expcmdsn != self.cmdsn:
+        if not self.conns and self.expcmdsn != self.cmdsn:
             raise ProtocolViolation(f"ExpCmdSN {self.expcmdsn:#x} after login with CmdSN {self.cmdsn:#x} "
                                     "(4.2.2.1, 11.12.8)")
 
@@ -366,7 +370,7 @@ class Session:
         self.data_out(cmd, r2t.ttt, r2t.offset, r2t.length, conn, **kw)
 
     def start(self, cdb, lun=0, read=0, write=None, edtl=None, attr=p.SIMPLE, immediate=False,
-              imm=None, unsolicited=None, hold_r2t=False, conn=None, flags=None, **fields):
+              imm=None, unsolicited=None, hold_r2t=False, conn=None, flags=None, bad_data_digest=False, **fields):
         """Send a SCSI Command with what it may send at once. imm, unsolicited: bytes of immediate
         and of unsolicited Data-Out (default: all that the session's parameters allow)."""
         write = b"" if write is None else write
@@ -389,7 +393,7 @@ class Session:
         pdu = PDU(p.SCSI_CMD, immediate=immediate, flags=flags, lun=lun, itt=cmd.itt, edtl=edtl,
                   cdb=cdb[:16], data=write[:imm], ahs=ahs, **fields)
         self.commands[cmd.itt] = cmd
-        self.send(pdu, cmd.conn)
+        self.send(pdu, cmd.conn, **({"bad_data_digest": True} if bad_data_digest else {}))
         if unsolicited:
             self.data_out(cmd, RESERVED_TAG, imm, unsolicited)
         return cmd

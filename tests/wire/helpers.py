@@ -3,8 +3,11 @@
 
 import random
 
+import pytest
+
 from lib import pdu as p
 from lib.initiator import Closed, Rejected
+from lib.recovery import Recovery
 
 
 def pattern(n, seed=1):
@@ -44,3 +47,21 @@ def reject_or_close(session, pdu, reasons, **send):
     assert r.itt == p.RESERVED_TAG, "Reject carries ITT FFFFFFFFh (11.17)"
     assert r.reason in reasons, f"Reject reason {r.reason:#x}, wanted one of {reasons}"
     return r
+
+
+def wide_session(daemon, **keys):
+    """A session of the recovering initiator with a `wide` daemon; keys are offered as they are, and what the
+    target grants must be what was offered."""
+    name = keys.pop("name", None)
+    extra = {"name": name} if name else {}
+    for word in ("isid", "cid", "cmdsn"):
+        if word in keys:
+            extra[word] = keys.pop(word)
+    keys = {k: str(v) for k, v in keys.items()}
+    s = Recovery.open(daemon.address, daemon.iqn, keys=keys, **extra)
+    for key in ("MaxConnections", "ErrorRecoveryLevel", "DataPDUInOrder", "DataSequenceInOrder", "TaskReporting",
+                "iSCSIProtocolLevel"):
+        if key in keys and str(s.params[key]) != keys[key]:
+            s.close()
+            pytest.skip(f"the target grants {key}={s.params[key]}, not {keys[key]}")
+    return s
