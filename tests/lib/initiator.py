@@ -232,6 +232,8 @@ class Session:
         """Next PDU; commands in flight are served (data, R2T, status), pings answered."""
         conn = conn or self.conn
         pdu = conn.recv(timeout)
+        if (pdu.fields.get("status_qualifier") or any(pdu.fields.get("info", b""))) and self.num("iSCSIProtocolLevel") < 2:
+            raise ProtocolViolation(f"a field of RFC 7144 below iSCSIProtocolLevel 2: {pdu}")
         self._window(pdu)
         if pdu.opcode == p.DATA_IN:
             self._data_in(pdu)
@@ -386,7 +388,7 @@ class Session:
             flags = attr | (p.R if read else 0) | (p.W if write or (edtl and not read) else 0)
             if not unsolicited:
                 flags |= p.F
-        ahs = []
+        ahs = fields.pop("ahs", [])
         if len(cdb) > 16:
             ahs.append((1, b"\0" + bytes(cdb[16:])))
         cmd.unsolicited = imm + unsolicited

@@ -47,6 +47,7 @@ REJ_TASK_IN_PROGRESS, REJ_INVALID_ACK, REJ_INVALID_FIELD, REJ_RESOURCES = 7, 8, 
 _SEQ_REQ = {"cmdsn": (24, 4), "expstatsn": (28, 4)}
 _SEQ_RSP = {"statsn": (24, 4), "expcmdsn": (28, 4), "maxcmdsn": (32, 4)}
 
+# "priority", "status_qualifier" and "info" are RFC 7144's, reserved below iSCSIProtocolLevel 2: Session looks.
 LAYOUT = {
     NOP_OUT: {"lun": (8, 8), "itt": (16, 4), "ttt": (20, 4), **_SEQ_REQ},
     SCSI_CMD: {"priority": (2, 1), "lun": (8, 8), "itt": (16, 4), "edtl": (20, 4), **_SEQ_REQ, "cdb": (32, 16)},

@@ -1,210 +1,243 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""iSCSIProtocolLevel 2: RFC 7144, and SAM-5 7.6 to 7.9 for the functions that it carries."""
+"""iSCSIProtocolLevel 2: queries of tasks, I_T NEXUS RESET, priority, additional response information. RFC 7144;
+SAM-5 7 says what the functions do.
+
+The scripted initiator raises when a field of RFC 7144 comes in a session below level 2.
+"""
 
 import pytest
 
-from helpers import alive, pattern
+from helpers import alive, pattern, quiet, wide_session
 from lib import pdu as p
 from lib import scsi
-from lib.initiator import sn_add
+from lib.initiator import RESERVED_TAG, sn_add
 from lib.pdu import PDU
 
-OTHER = "iqn.2026-01.example.test:level2"
-LEVEL2 = {"iSCSIProtocolLevel": "2", "ImmediateData": "No", "InitialR2T": "Yes"}
-NEW = (p.QUERY_TASK, p.QUERY_TASK_SET, p.I_T_NEXUS_RESET, p.QUERY_ASYNC_EVENT)
-BASE = 20480
+BASE = 58000
+NEW = [p.QUERY_TASK, p.QUERY_TASK_SET, p.I_T_NEXUS_RESET, p.QUERY_ASYNC_EVENT]
 
 
 @pytest.fixture
-def two(daemon, lun):
-    """A session of level 2, and one of another initiator; unit attentions taken."""
-    with daemon.session(keys=LEVEL2) as a, daemon.session(name=OTHER, keys=LEVEL2) as b:
-        for s in (a, b):
-            s.clear_ua(lun)
-            s.scsi(scsi.release6(), lun=lun)
-        yield a, b
+def s(wide, lun):
+    with wide_session(wide, iSCSIProtocolLevel=2, InitialR2T="Yes", ImmediateData="No") as one:
+        one.clear_ua(lun)
+        one.clear_ua(lun + 1)
+        yield one
 
 
-def held_write(s, lun, lba=BASE, **kw):
-    """A write that waits for its data."""
-    cmd = s.start(scsi.write10(lba, 8), lun=lun, write=b"\xee" * 4096, hold_r2t=True, **kw)
-    while not cmd.r2ts:
-        s.recv()
+def held(s, lun, lba=BASE):
+    cmd = s.start(scsi.write10(lba, 8), lun=lun, write=b"\xee" * 4096, hold_r2t=True)
+    s.wait_until(lambda: cmd.r2ts)
     return cmd
 
 
 def finish(s, cmd):
-    s.answer_r2t(cmd, cmd.r2ts[0])
+    s.answer_r2t(cmd, cmd.r2ts[-1])
     s.wait(cmd).good()
 
 
-def ask(s, function, lun, ref_itt=p.RESERVED_TAG, **kw):
-    """Response and Additional Response Information."""
-    pdu = s.send(PDU(p.TMF_REQ, immediate=True, flags=p.F | function, lun=lun, ref_itt=ref_itt, **kw))
-    r = s.wait_pdu(p.TMF_RSP, pdu.itt)
-    return r.response, r.info
+@pytest.mark.parametrize("offer, level", [("1", 1), ("2", 2), ("3", 2), ("31", 2)])
+def test_level(wide, offer, level):
+    """RFC 7144 7.1.1, 13.24: the lesser of both."""
+    with wide.session(keys={"iSCSIProtocolLevel": offer}) as s:
+        assert s.num("iSCSIProtocolLevel") == level
+        s.logout()
 
 
-@pytest.mark.parametrize("offer,agreed", [("0", "0"), ("1", "1"), ("2", "2"), ("3", "2"), ("31", "2")])
-def test_level_is_the_smaller(daemon, offer, agreed):
-    """13.24: the minimum of both; 2 is what is offered here."""
-    with daemon.session(keys={"iSCSIProtocolLevel": offer}) as s:
-        assert s.params["iSCSIProtocolLevel"] == agreed
-        alive(s)
+@pytest.mark.parametrize("function", NEW)
+def test_not_below_level_2(wide, lun, function):
+    """RFC 7144 4.2, 11.6.1: the functions exist from level 2 on: below, "not supported"; nothing happens."""
+    with wide_session(wide, iSCSIProtocolLevel=1, InitialR2T="Yes", ImmediateData="No") as one:
+        one.clear_ua(lun)
+        cmd = held(one, lun)
+        assert one.tmf(function, lun, ref_itt=cmd.itt) == p.TMF_NOT_SUPPORTED
+        finish(one, cmd)
+        one.scsi(scsi.test_unit_ready(), lun=lun).good()
 
 
-@pytest.mark.parametrize("level", [None, "0", "1"])
-def test_functions_need_level_2(daemon, lun, level):
-    """13.24: without level 2 there are no such functions, and none is reported (SPC-4 6.36)."""
-    with daemon.session(keys={"iSCSIProtocolLevel": level} if level else None) as s:
-        s.clear_ua(lun)
-        for function in NEW:
-            assert ask(s, function, lun) == (p.TMF_NOT_SUPPORTED, bytes(3))
-        d = s.scsi(scsi.rstmf(), lun=lun, read=16).good().data
-        assert not d[0] & 0x04 and not d[1] & 0x07
+@pytest.mark.parametrize("level", [1, 2])
+def test_report_supported_tmfs(wide, lun, level):
+    """SPC-4 6.36: QTS, QTSS, ITNRS and QAES tell what works in this session."""
+    with wide_session(wide, iSCSIProtocolLevel=level) as one:
+        one.clear_ua(lun)
+        d = one.scsi(scsi.rstmf(), lun=lun, read=16).good().data
+        bits = [bool(d[0] & 4), bool(d[1] & 2), bool(d[1] & 1), bool(d[1] & 4)]
+        works = [one.tmf(f, lun) != p.TMF_NOT_SUPPORTED for f in NEW]
+        assert bits == works == [level == 2] * 4
 
 
-def test_reported(two, lun):
-    """SPC-4 6.36: QTS, QAES, QTSS, ITNRS."""
-    d = two[0].scsi(scsi.rstmf(), lun=lun, read=16).good().data
-    assert d[0] & 0x04 and d[1] & 0x07 == 0x07
+@pytest.mark.parametrize("function", NEW)
+@pytest.mark.parametrize("immediate", [True, False])
+def test_numbered_and_immediate(s, lun, function, immediate):
+    """RFC 7144 4.2, 11.5: as any function, immediate or numbered."""
+    assert s.tmf(function, lun, immediate=immediate) in (p.TMF_COMPLETE, p.TMF_SUCCEEDED)
+    alive(s)
 
 
-def test_query_task(two, lun):
-    """SAM-5 7.8: "succeeded" while the command is in the task set, then "complete"; not for others."""
-    a, b = two
-    cmd = held_write(a, lun)
-    assert ask(a, p.QUERY_TASK, lun, cmd.itt) == (p.TMF_SUCCEEDED, bytes(3))
-    assert ask(a, p.QUERY_TASK, lun, cmd.itt + 77) == (p.TMF_COMPLETE, bytes(3))
-    assert ask(b, p.QUERY_TASK, lun, cmd.itt) == (p.TMF_COMPLETE, bytes(3))
-    finish(a, cmd)
-    assert ask(a, p.QUERY_TASK, lun, cmd.itt) == (p.TMF_COMPLETE, bytes(3))
+# --- QUERY TASK
+
+def test_query_task(s, lun):
+    """SAM-5 7.10: a task that is there: "function succeeded" (7); RFC 7144 4.2.2."""
+    cmd = held(s, lun)
+    assert s.tmf(p.QUERY_TASK, lun, ref_itt=cmd.itt, refcmdsn=sn_add(s.cmdsn, -1)) == p.TMF_SUCCEEDED
+    finish(s, cmd)
+    assert s.tmf(p.QUERY_TASK, lun, ref_itt=cmd.itt, refcmdsn=sn_add(s.cmdsn, -1)) == p.TMF_COMPLETE
 
 
-def test_query_task_set(two, lun):
-    """SAM-5 7.9: whether the nexus has any command there."""
-    a, b = two
-    assert ask(a, p.QUERY_TASK_SET, lun) == (p.TMF_COMPLETE, bytes(3))
-    cmd = held_write(a, lun)
-    assert ask(a, p.QUERY_TASK_SET, lun) == (p.TMF_SUCCEEDED, bytes(3))
-    assert ask(b, p.QUERY_TASK_SET, lun) == (p.TMF_COMPLETE, bytes(3))
-    finish(a, cmd)
-    assert ask(a, p.QUERY_TASK_SET, lun) == (p.TMF_COMPLETE, bytes(3))
+@pytest.mark.parametrize("itt", [0, 0x7FFF1111])
+def test_query_no_task(s, lun, itt):
+    """SAM-5 7.10: a task that is not there: "function complete" (0)."""
+    assert s.tmf(p.QUERY_TASK, lun, ref_itt=itt) == p.TMF_COMPLETE
 
 
-def test_query_waits_for_older_commands(two, lun):
-    """RFC 7143 4.2.3: what was sent before is there when it is asked after."""
-    a, _ = two
-    sn = a.take_cmdsn()
-    pdu = a.send(PDU(p.TMF_REQ, immediate=True, flags=p.F | p.QUERY_TASK_SET, lun=lun,
-                     ref_itt=p.RESERVED_TAG))
-    cmd = a.start(scsi.write10(BASE, 8), lun=lun, write=b"\xee" * 4096, hold_r2t=True, cmdsn=sn)
-    assert a.wait_pdu(p.TMF_RSP, pdu.itt).response == p.TMF_SUCCEEDED
-    while not cmd.r2ts:
-        a.recv()
-    finish(a, cmd)
+def test_query_task_of_another_lun(s, lun):
+    """SAM-5 7.10: the task is that of an I_T_L nexus: not there on another LUN."""
+    cmd = held(s, lun)
+    assert s.tmf(p.QUERY_TASK, lun + 1, ref_itt=cmd.itt) == p.TMF_COMPLETE
+    finish(s, cmd)
 
 
-def test_query_async_event(two, lun):
-    """SAM-5 7.7: depth, key and code of what is pending, which stays so."""
-    a, b = two
-    assert ask(a, p.QUERY_ASYNC_EVENT, lun) == (p.TMF_COMPLETE, bytes(3))
-    assert b.tmf(p.LOGICAL_UNIT_RESET, lun) == p.TMF_COMPLETE
-    for _ in range(2):
-        assert ask(a, p.QUERY_ASYNC_EVENT, lun) == (p.TMF_SUCCEEDED, bytes((0x16, 0x29, 0x03)))
-    assert a.tmf(p.I_T_NEXUS_RESET, lun) == p.TMF_COMPLETE
-    response, info = ask(a, p.QUERY_ASYNC_EVENT, lun)
-    assert response == p.TMF_SUCCEEDED and info[0] == 0x26 and info[1] == 0x29
-    a.clear_ua(lun)
-    assert ask(a, p.QUERY_ASYNC_EVENT, lun) == (p.TMF_COMPLETE, bytes(3))
-    b.clear_ua(lun)
+def test_query_task_of_another_session(wide, s, lun):
+    """SAM-5 7.10: nor on another I_T nexus."""
+    cmd = held(s, lun)
+    with wide_session(wide, iSCSIProtocolLevel=2, name="iqn.2026-01.example.test:query") as other:
+        other.clear_ua(lun)
+        assert other.tmf(p.QUERY_TASK, lun, ref_itt=cmd.itt) == p.TMF_COMPLETE
+        assert other.tmf(p.QUERY_TASK_SET, lun) == p.TMF_COMPLETE
+    finish(s, cmd)
 
 
 @pytest.mark.parametrize("function", [p.QUERY_TASK, p.QUERY_TASK_SET, p.QUERY_ASYNC_EVENT])
-def test_query_of_no_lun(two, function):
-    """RFC 7143 11.6.1: response 2, "LUN does not exist"."""
-    assert ask(two[0], function, 77, 1) == (p.TMF_NO_LUN, bytes(3))
+def test_query_on_a_missing_lun(s, function):
+    """11.6.1: response 2, LUN does not exist."""
+    assert s.tmf(function, 99, ref_itt=1) == p.TMF_NO_LUN
 
 
-def test_i_t_nexus_reset(two, lun):
-    """SAM-5 7.6, 6.3.4: own commands on all LUs and own reservations end; the session goes on and is told;
-    others are not touched."""
-    a, b = two
-    a.clear_ua(lun + 1)
-    old = pattern(4096, 5)
-    a.scsi(scsi.write10(BASE, 8), lun=lun, write=old).good()
-    mine = [held_write(a, lun + i % 2) for i in range(4)]
-    a.scsi(scsi.reserve6(), lun=lun).good()
-    b.clear_ua(lun + 1)
-    other = held_write(b, lun + 1, BASE + 64)
-    # The LUN field is reserved: it is for all of them.
-    assert ask(a, p.I_T_NEXUS_RESET, 0) == (p.TMF_COMPLETE, bytes(3))
-    assert all(c.result is None for c in mine)
-    for c in mine:
-        a.commands.pop(c.itt)
+def test_query_many_tasks(s, lun):
+    """SAM-5 7.10: each is asked about by its tag."""
+    cmds = [held(s, lun, BASE + 8 * i) for i in range(6)]
+    for c in cmds:
+        assert s.tmf(p.QUERY_TASK, lun, ref_itt=c.itt) == p.TMF_SUCCEEDED
+    for c in cmds[::2]:
+        finish(s, c)
+    assert [s.tmf(p.QUERY_TASK, lun, ref_itt=c.itt) for c in cmds] == [p.TMF_COMPLETE, p.TMF_SUCCEEDED] * 3
+    for c in cmds[1::2]:
+        finish(s, c)
+
+
+def test_query_leaves_the_task_alone(s, lun):
+    """SAM-5 7.10: a query changes nothing: the write goes on as if nobody had asked."""
+    d = pattern(4096, 3)
+    cmd = s.start(scsi.write10(BASE + 100, 8), lun=lun, write=d, hold_r2t=True)
+    s.wait_until(lambda: cmd.r2ts)
+    s.data_out(cmd, cmd.r2ts[0].ttt, 0, 2048, final=False)
+    assert s.tmf(p.QUERY_TASK, lun, ref_itt=cmd.itt) == p.TMF_SUCCEEDED
+    s.data_out(cmd, cmd.r2ts[0].ttt, 2048, 2048, datasn=1)
+    s.wait(cmd).good()
+    assert s.scsi(scsi.read10(BASE + 100, 8), lun=lun, read=4096).good().data == d
+
+
+# --- QUERY TASK SET
+
+def test_query_task_set(s, lun):
+    """SAM-5 7.11: "function succeeded" while any task of this nexus is in the task set."""
+    assert s.tmf(p.QUERY_TASK_SET, lun) == p.TMF_COMPLETE
+    cmd = held(s, lun)
+    assert s.tmf(p.QUERY_TASK_SET, lun) == p.TMF_SUCCEEDED
+    assert s.tmf(p.QUERY_TASK_SET, lun + 1) == p.TMF_COMPLETE
+    finish(s, cmd)
+    assert s.tmf(p.QUERY_TASK_SET, lun) == p.TMF_COMPLETE
+
+
+# --- I_T NEXUS RESET
+
+def test_i_t_nexus_reset(s, lun):
+    """SAM-5 7.6, 6.3.4: the tasks of the nexus on every logical unit end without status; a unit attention
+    29/07 (I_T NEXUS LOSS OCCURRED) or the general 29/00 tells it."""
+    old = [s.scsi(scsi.read10(BASE + 200, 8), lun=n, read=4096).good().data for n in (lun, lun + 1)]
+    cmds = [held(s, n, BASE + 200) for n in (lun, lun + 1)]
+    pdu = s.send(PDU(p.TMF_REQ, immediate=True, flags=p.F | p.I_T_NEXUS_RESET, lun=lun, ref_itt=RESERVED_TAG))
+    for c in cmds:
+        s.data_out(c, c.r2ts[0].ttt, 0, 4096)
+    assert s.wait_pdu(p.TMF_RSP, pdu.itt).response == p.TMF_COMPLETE
+    quiet(s)
+    for c in cmds:
+        assert c.result is None
+        s.commands.pop(c.itt)
     for n in (lun, lun + 1):
-        a.scsi(scsi.test_unit_ready(), lun=n).check(scsi.UNIT_ATTENTION, (0x29, 0x07))
-        a.scsi(scsi.test_unit_ready(), lun=n).good()
-    assert a.scsi(scsi.read10(BASE, 8), lun=lun, read=4096).good().data == old
-    b.scsi(scsi.test_unit_ready(), lun=lun).good()
-    finish(b, other)
+        r = s.scsi(scsi.test_unit_ready(), lun=n).check(scsi.UNIT_ATTENTION)
+        assert r.sense.asc == 0x29 and r.sense.ascq in (0x00, 0x07)
+        s.clear_ua(n).good()
+    assert [s.scsi(scsi.read10(BASE + 200, 8), lun=n, read=4096).good().data for n in (lun, lun + 1)] == old
 
 
-def test_abort_task_by_tag_after_query(two, lun):
-    """What QUERY TASK has found can be aborted."""
-    a, _ = two
-    cmd = held_write(a, lun)
-    sn = sn_add(a.cmdsn, -1)
-    assert ask(a, p.QUERY_TASK, lun, cmd.itt)[0] == p.TMF_SUCCEEDED
-    assert a.tmf(p.ABORT_TASK, lun, ref_itt=cmd.itt, refcmdsn=sn) == p.TMF_COMPLETE
-    assert ask(a, p.QUERY_TASK, lun, cmd.itt)[0] == p.TMF_COMPLETE
-    a.commands.pop(cmd.itt)
-    alive(a)
+def test_i_t_nexus_reset_leaves_others(wide, s, lun):
+    """SAM-5 6.3.4: other nexuses feel nothing."""
+    with wide_session(wide, InitialR2T="Yes", ImmediateData="No", name="iqn.2026-01.example.test:apart") as other:
+        other.clear_ua(lun)
+        cmd = held(other, lun, BASE + 220)
+        assert s.tmf(p.I_T_NEXUS_RESET, lun) == p.TMF_COMPLETE
+        finish(other, cmd)
+        other.scsi(scsi.test_unit_ready(), lun=lun).good()
+    s.clear_ua(lun)
+    s.clear_ua(lun + 1)
 
 
-def ends_in_order(s, lun, priorities):
-    """Start an ORDERED write that waits for data, behind it reads with these priorities; the order in
-    which they end, by their place."""
-    head = held_write(s, lun, attr=p.ORDERED)
-    cmds = [s.start(scsi.read10(BASE, 1), lun=lun, read=512, priority=n << 4) for n in priorities]
-    alive(s)
-    s.answer_r2t(head, head.r2ts[0])
-    order = []
-    while len(order) < len(cmds):
-        s.recv()
-        order += [i for i, c in enumerate(cmds) if c.result is not None and i not in order]
-    s.wait(head).good()
-    return order
+def test_i_t_nexus_reset_keeps_reservations(s, wide, lun):
+    """SAM-5 6.3.4, SPC-4 5.12.10: an I_T nexus loss ends the nexus's RESERVE(6), but no persistent reservation."""
+    s.scsi(scsi.reserve6(), lun=lun).good()
+    assert s.tmf(p.I_T_NEXUS_RESET, lun) == p.TMF_COMPLETE
+    with wide_session(wide, name="iqn.2026-01.example.test:after") as other:
+        other.clear_ua(lun)
+        other.scsi(scsi.test_unit_ready(), lun=lun).good()
+    s.clear_ua(lun)
+    s.clear_ua(lun + 1)
 
 
-def test_priority(two, lun):
-    """SAM-5 8.7: of SIMPLE tasks that wait, those with the smaller number first; 0 is none."""
-    assert ends_in_order(two[0], lun, [0, 15, 7, 1, 7]) == [3, 2, 4, 1, 0]
+# --- QUERY ASYNCHRONOUS EVENT
+
+def test_query_async_event(s, lun):
+    """SAM-5 7.9: "function succeeded" while a unit attention waits, and the Additional Response Information tells
+    its sense key, ASC and ASCQ; the query clears nothing. RFC 7144 4.2.2."""
+    assert s.tmf(p.QUERY_ASYNC_EVENT, lun) == p.TMF_COMPLETE
+    assert s.tmf(p.LOGICAL_UNIT_RESET, lun) == p.TMF_COMPLETE
+    infos = []
+    for _ in range(2):
+        pdu = s.send(PDU(p.TMF_REQ, immediate=True, flags=p.F | p.QUERY_ASYNC_EVENT, lun=lun, ref_itt=RESERVED_TAG))
+        r = s.wait_pdu(p.TMF_RSP, pdu.itt)
+        assert r.response == p.TMF_SUCCEEDED
+        infos.append(int.from_bytes(r.info, "big"))
+    assert infos[0] == infos[1]
+    assert infos[0] >> 16 & 0x0F == scsi.UNIT_ATTENTION and infos[0] >> 8 & 0xFF == 0x29
+    r = s.scsi(scsi.test_unit_ready(), lun=lun).check(scsi.UNIT_ATTENTION)
+    assert (r.sense.asc, r.sense.ascq) == (infos[0] >> 8 & 0xFF, infos[0] & 0xFF)
+    s.clear_ua(lun)
+    assert s.tmf(p.QUERY_ASYNC_EVENT, lun) == p.TMF_COMPLETE
 
 
-def test_priority_below_level_2(daemon, lun):
-    """11.3: there the field is reserved, and ignored."""
-    with daemon.session(keys={"ImmediateData": "No", "InitialR2T": "Yes"}) as s:
-        s.clear_ua(lun)
-        assert ends_in_order(s, lun, [0, 15, 7, 1, 7]) == [0, 1, 2, 3, 4]
+def test_no_information_with_other_functions(s, lun):
+    """RFC 7144 4.2.2: Additional Response Information belongs to QUERY ASYNCHRONOUS EVENT alone."""
+    for function in (p.ABORT_TASK_SET, p.QUERY_TASK, p.QUERY_TASK_SET):
+        pdu = s.send(PDU(p.TMF_REQ, immediate=True, flags=p.F | function, lun=lun, ref_itt=1))
+        assert s.wait_pdu(p.TMF_RSP, pdu.itt).info == bytes(3)
 
 
-def test_prior_sup(two, lun):
-    """SPC-4 7.8.7: PRIOR_SUP of the Extended INQUIRY Data page."""
-    assert two[0].scsi(scsi.inquiry(64, page=0x86), lun=lun, read=64).good().data[5] & 0x08
+# --- priority
+
+@pytest.mark.parametrize("priority", range(16))
+def test_priority(s, lun, priority):
+    """RFC 7144 4.1, SAM-5 8.7: a command priority from 0 to 15 is taken, whatever it does."""
+    s.scsi(scsi.read10(0, 1), lun=lun, read=512, priority=priority).good()
 
 
-@pytest.mark.parametrize("level,wanted", [("1", 0), ("2", 1)])
-def test_status_qualifier(new_daemon, lun, level, wanted):
-    """SAM-5 5.3.2: BUSY says that another try is worth it in 100 ms; below level 2 the field is reserved."""
-    d = new_daemon(disks=["error:op=read,errno=ENOMEM|ram:16M"])
-    with d.session(keys={"iSCSIProtocolLevel": level}) as s:
-        s.clear_ua(lun)
-        pdus = []
-        cmd = s.start(scsi.read10(0, 1), lun=lun, read=512)
-        while cmd.result is None:
-            pdus.append(s.recv())
-        assert cmd.result.status == scsi.BUSY
-        assert [x.status_qualifier for x in pdus if x.opcode == p.SCSI_RSP] == [wanted]
-        r = s.scsi(scsi.reserve6(), lun=lun).good()
-        assert r.status == scsi.GOOD
+@pytest.mark.parametrize("attr", [p.UNTAGGED, p.SIMPLE, p.ORDERED, p.HEAD_OF_QUEUE])
+def test_priority_and_attributes(s, lun, attr):
+    """SAM-5 8.7: priority is for SIMPLE tasks and does not change the order of others."""
+    cmds = [s.start(scsi.write10(BASE + 300, 1), lun=lun, write=bytes([i]) * 512, attr=p.ORDERED, priority=15 - i)
+            for i in range(4)]
+    cmds.append(s.start(scsi.read10(BASE + 300, 1), lun=lun, read=512, attr=attr, priority=1))
+    for c in cmds:
+        if c.open_r2t:
+            s.answer_r2t(c, c.r2ts[-1])
+        s.wait(c).good()
+    assert s.scsi(scsi.read10(BASE + 300, 1), lun=lun, read=512).good().data == bytes([3]) * 512
