@@ -305,6 +305,7 @@ static void conn_free_msg(struct loop *loop, struct loop_msg *msg)
 	login_free(conn->login);
 	free(conn->login_data);
 	free(conn->login_reply);
+	join_done(conn);
 	hash_done(&conn->tasks);
 	if (conn->sess)
 		sess_unref(conn->sess);

@@ -20,6 +20,7 @@
 #include "fabric/iscsi/keys.h"
 #include "fabric/iscsi/limits.h"
 #include "fabric/iscsi/target.h"
+#include "fabric/iscsi/visit.h"
 #include "fabric/iscsi/wire.h"
 #include "loop/loop.h"
 
@@ -27,6 +28,7 @@ struct conn;
 struct login;
 struct login_hold;
 struct host;
+struct login_id;
 struct login_reply;
 struct sess;
 struct task;
@@ -179,6 +181,7 @@ struct conn {
 	bool ping_sent;
 	bool close_after_send;
 	enum logout_state logging_out; /* what the Logout Response waits for */
+	bool logout_session; /* of the whole session */
 	uint32_t logout_itt;
 	bool logged_out; /* a Logout Response is the last PDU */
 	bool closing;
@@ -190,6 +193,11 @@ struct conn {
 	struct list wait_link; /* in tpg->waiters, under the configuration lock */
 	struct loop_msg wait_msg;
 	bool waiting; /* linked, or the message is on its way */
+	/* One that comes to a session that is there (6.3.4). */
+	struct sess *joins; /* ref, until it belongs to it */
+	bool joining; /* `look` is under way for it */
+	struct sess_visit
+		look; /* at the other connections, by a login or a logout of the session */
 	uint64_t rx_pdus, tx_pdus, rx_bytes, tx_bytes;
 };
 
@@ -248,6 +256,21 @@ bool login_begin_pdu(struct conn *conn, const struct pdu *pdu);
 void login_end_pdu(struct conn *conn, const struct pdu *pdu);
 /* The connection is being closed: it no longer waits for an old session. */
 void login_stop_waiting(struct conn *conn);
+
+/* join_begin() has come to an end: the login_status. */
+void login_joined(struct conn *conn, uint16_t status);
+
+/* ---- join.c ---- */
+
+/*
+ * The session that a login with that TSIH may join: conn->joins. Returns a login_status. Under the
+ * configuration lock.
+ */
+uint16_t join_find(struct conn *conn, struct tpg *tpg, const struct login_id *id);
+/* Its login is through: login_joined() follows, unless it is closed meanwhile. */
+void join_begin(struct conn *conn);
+/* Let go of conn->joins. */
+void join_done(struct conn *conn);
 
 /* ---- reject.c, nop.c, text.c, logout.c ---- */
 

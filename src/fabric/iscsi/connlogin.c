@@ -34,7 +34,6 @@ static void clamp(struct keys_config *keys)
 		keys->max_xmit_data_segment_length = CONN_DATA_SEGMENT_BYTES_MAX;
 	if (keys->max_outstanding_r2t > TASK_R2TS_MAX)
 		keys->max_outstanding_r2t = TASK_R2TS_MAX;
-	keys->max_connections = 1;
 }
 
 /* The group of that target that this connection has come through. Under the configuration lock. */
@@ -187,23 +186,20 @@ static uint16_t find_node(void *arg, const struct login_id *id, struct login_gra
 	return q.status;
 }
 
-/* MaxConnections is 1: no session takes another connection, but one that is there is told apart. */
 static uint16_t find_session(void *arg, const struct login_id *id, struct sess_params *params)
 {
+	uint16_t status = LOGIN_STATUS_SESSION_DOES_NOT_EXIST;
 	struct conn *conn = arg;
-	bool found = false;
 	struct tpg *tpg;
-	struct sess *s;
 
 	engine_lock(conn->entity->eng);
 	tpg = id->discovery ? NULL : tpg_of(conn, id->target_name);
 	if (tpg)
-		list_for_each (s, &tpg->sessions, struct sess, tpg_link)
-			if (s->tsih == id->tsih && !strcmp(s->initiator, id->initiator_name) &&
-				!memcmp(s->isid, id->isid, sizeof(s->isid)))
-				found = true;
+		status = join_find(conn, tpg, id);
 	engine_unlock(conn->entity->eng);
-	return found ? LOGIN_STATUS_TOO_MANY_CONNECTIONS : LOGIN_STATUS_SESSION_DOES_NOT_EXIST;
+	if (conn->joins)
+		*params = conn->joins->params;
+	return status;
 }
 
 static const struct login_ops ops = {
@@ -327,32 +323,18 @@ static uint16_t make_session_of_host(struct conn *conn, const char **ret_why, co
 	return status;
 }
 
-/* All has been agreed: make the session, tell, and enter the Full Feature Phase. */
-static void complete(struct conn *conn)
+/* The connection belongs to its session: tell, and enter the Full Feature Phase. */
+static void enter(struct conn *conn)
 {
 	struct login_reply *reply = conn->login_reply;
 	const struct keys_values *v = login_values(conn->login);
-	const char *why, *cure;
-	uint16_t status;
 
-	if (!login_id(conn->login)->discovery && replace_session(conn, login_id(conn->login))) {
-		loop_timer_arm(conn->loop, &conn->timer, REINSTATE_WAIT_NS);
-		return;
-	}
-	conn->cid = login_id(conn->login)->cid;
-	status = make_session_of_host(conn, &why, &cure);
-	if (status != LOGIN_STATUS_SUCCESS) {
-		login_refuse(conn->login, status, why, cure, reply);
-		end_refused(conn, reply);
-		return;
-	}
 	reply->bhs.tsih = be16_put(conn->sess->tsih);
-	if (conn->sess->tpg)
-		atomic_fetch_add(&conn->sess->tpg->target->stats.login_accepts, 1);
-	log_msg(LOG_LEVEL_INFO, "iscsi", "%s: %s logged in to %s, session %u%s%s%s", conn->peer,
-		conn->sess->initiator,
-		conn->sess->tpg ? conn->sess->tpg->target->name : "discovery", conn->sess->tsih,
-		login_user(conn->login) ? ", authenticated as " : "",
+	sess_count_login(conn->sess);
+	log_msg(LOG_LEVEL_INFO, "iscsi", "%s: %s logged in to %s, session %u, CID %u%s%s%s",
+		conn->peer, conn->sess->initiator,
+		login_id(conn->login)->discovery ? "discovery" : login_id(conn->login)->target_name,
+		conn->sess->tsih, conn->cid, login_user(conn->login) ? ", authenticated as " : "",
 		login_user(conn->login) ? login_user(conn->login) : "",
 		login_by_next(conn->login) ? " by the next password" : "");
 	send_reply(conn, reply);
@@ -366,6 +348,46 @@ static void complete(struct conn *conn)
 	conn->login_reply = NULL;
 	if (conn->rx.stopped)
 		rx_resume(conn);
+}
+
+void login_joined(struct conn *conn, uint16_t status)
+{
+	if (status == LOGIN_STATUS_SUCCESS) {
+		join_done(conn);
+		enter(conn);
+		return;
+	}
+	login_refuse(conn->login, status,
+		status == LOGIN_STATUS_TOO_MANY_CONNECTIONS
+			? "the session has as many connections as was agreed"
+			: "the session has ended meanwhile",
+		NULL, conn->login_reply);
+	end_refused(conn, conn->login_reply);
+}
+
+/* All has been agreed: make the session, or join the one that is there. */
+static void complete(struct conn *conn)
+{
+	struct login_reply *reply = conn->login_reply;
+	const char *why, *cure;
+	uint16_t status;
+
+	conn->cid = login_id(conn->login)->cid;
+	if (conn->joins) {
+		join_begin(conn);
+		return;
+	}
+	if (!login_id(conn->login)->discovery && replace_session(conn, login_id(conn->login))) {
+		loop_timer_arm(conn->loop, &conn->timer, REINSTATE_WAIT_NS);
+		return;
+	}
+	status = make_session_of_host(conn, &why, &cure);
+	if (status != LOGIN_STATUS_SUCCESS) {
+		login_refuse(conn->login, status, why, cure, reply);
+		end_refused(conn, reply);
+		return;
+	}
+	enter(conn);
 }
 
 /* ---- back-off: a response that is judged later ---- */
@@ -408,7 +430,7 @@ void login_stop_waiting(struct conn *conn)
 
 bool login_begin_pdu(struct conn *conn, const struct pdu *pdu)
 {
-	if (conn->waiting || conn->close_after_send) {
+	if (conn->waiting || conn->joining || conn->close_after_send) {
 		conn_close(conn, "a PDU after the last one of the login");
 		return false;
 	}

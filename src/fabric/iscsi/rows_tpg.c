@@ -368,8 +368,7 @@ static const struct attr param_attrs[] = {
 	PARAM(ImmediateData, "Yes or No (RFC 7143 13.11)."),
 	PARAM(InitialR2T, "Yes or No (RFC 7143 13.10)."),
 	PARAM(MaxBurstLength, "512 to 16777215 bytes (RFC 7143 13.13)."),
-	PARAM(MaxConnections,
-		"1 to 65535 (RFC 7143 13.2). Sessions have one connection whatever it is."),
+	PARAM(MaxConnections, "1 to 65535 connections of a session (RFC 7143 13.2)."),
 	PARAM(MaxOutstandingR2T, "1 to 65535, of which at most 8 are granted (RFC 7143 13.17)."),
 	PARAM(MaxRecvDataSegmentLength,
 		"512 to 16777215 bytes that initiators may send at once, of which at most 1 MiB "

@@ -160,16 +160,14 @@ static uint16_t make_nexus(struct sess *sess, struct tpg *tpg)
 	return rc ? LOGIN_STATUS_OUT_OF_RESOURCES : LOGIN_STATUS_SUCCESS;
 }
 
-static void join(struct sess *sess, struct conn *conn)
+void sess_add_conn(struct sess *sess, struct conn *conn)
 {
 	sess_ref(sess);
 	conn->sess = sess;
 	conn->turns_msg.fn = sess_turns_came;
-	pthread_mutex_lock(&sess->lock);
 	conn->join = sess->next_join++;
 	list_push_back(&sess->conns, &conn->sess_link);
 	sess->nconns++;
-	pthread_mutex_unlock(&sess->lock);
 }
 
 /* It never comes to anything; somebody may have seen it already. */
@@ -203,7 +201,9 @@ uint16_t sess_new(struct conn *conn, struct tpg *tpg, const struct keys_values *
 	sess->node = *node;
 	sess->tpg = tpg;
 	sess->state = SESS_LOGGED_IN;
-	join(sess, conn);
+	pthread_mutex_lock(&sess->lock);
+	sess_add_conn(sess, conn);
+	pthread_mutex_unlock(&sess->lock);
 	engine_lock(sess->entity->eng);
 	list_push_back(&sess->entity->sessions, &sess->entity_link);
 	if (tpg)
@@ -286,17 +286,47 @@ void sess_count_error(struct sess *sess, enum sess_error kind)
 	count(sess, counters[kind]);
 }
 
-void sess_count_logout(struct sess *sess)
+void sess_count_login(struct sess *sess)
 {
-	pthread_mutex_lock(&sess->lock);
-	sess->logged_out = true;
-	pthread_mutex_unlock(&sess->lock);
+	count(sess, offsetof(struct target_stats, login_accepts));
+}
+
+void sess_count_logout(struct sess *sess, bool whole)
+{
+	if (whole) {
+		pthread_mutex_lock(&sess->lock);
+		sess->logged_out = true;
+		pthread_mutex_unlock(&sess->lock);
+	}
 	count(sess, offsetof(struct target_stats, logout_normal));
+}
+
+/* Under sess->lock: there is no connection, and none is coming. It ends: sess_end(). */
+static bool is_deserted(struct sess *sess)
+{
+	if (sess->nconns || sess->joining)
+		return false;
+	if (sess->state == SESS_LOGGED_IN)
+		sess->state = SESS_FAILED;
+	return true;
+}
+
+void sess_joining(struct sess *sess, int by)
+{
+	bool deserted;
+
+	pthread_mutex_lock(&sess->lock);
+	sess->joining += (uint32_t)by;
+	sess->many = true;
+	deserted = is_deserted(sess);
+	pthread_mutex_unlock(&sess->lock);
+	if (deserted)
+		sess_end(sess);
 }
 
 void sess_conn_gone(struct sess *sess, struct conn *conn)
 {
-	bool last, logged_out;
+	bool deserted, logged_out;
 
 	sess_drop_held(sess, conn);
 	pthread_mutex_lock(&sess->lock);
@@ -304,12 +334,10 @@ void sess_conn_gone(struct sess *sess, struct conn *conn)
 	sess->nconns--;
 	sess->cmd_pdus += conn->cmd_pdus;
 	sess->rsp_pdus += conn->rsp_pdus;
-	last = !sess->nconns;
-	if (last && sess->state == SESS_LOGGED_IN)
-		sess->state = SESS_FAILED;
-	logged_out = sess->logged_out;
+	deserted = is_deserted(sess);
+	logged_out = sess->logged_out || conn->logged_out;
 	pthread_mutex_unlock(&sess->lock);
-	if (!last)
+	if (!deserted)
 		return;
 	if (!logged_out)
 		count(sess, offsetof(struct target_stats, logout_abnormal));

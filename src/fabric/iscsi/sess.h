@@ -20,6 +20,7 @@
 #include "fabric/iscsi/conn.h"
 #include "fabric/iscsi/keys.h"
 #include "fabric/iscsi/target.h"
+#include "fabric/iscsi/visit.h"
 
 struct nexus;
 struct task;
@@ -31,17 +32,6 @@ enum sess_state {
 	SESS_FAILED, /* Q4: its connections are gone, it ends (Time2Retain is 0 at level 0) */
 	SESS_CLOSED, /* no more than what engine and loops still hold */
 	SESS_STATES
-};
-
-/* A round through the connections of a session: sess_visit(). */
-struct sess_visit {
-	void (*fn)(struct sess_visit *v, struct conn *conn);
-	void (*done)(struct sess_visit *v);
-	struct loop *loop; /* where done runs */
-	/* Private. */
-	struct sess *sess; /* ref, dropped when done has run */
-	struct conn *at; /* the next one, kept by its ->visits; NULL: none is left */
-	struct loop_msg msg;
 };
 
 struct sess {
@@ -78,6 +68,7 @@ struct sess {
 	bool logged_out; /* by a Logout, not by the loss of its connections */
 	struct list conns; /* struct conn by sess_link, by conn->join */
 	uint32_t nconns, next_join;
+	uint32_t joining; /* logins that are about to join: while there are any it does not end */
 	bool dropping; /* `drop` is under way */
 	struct sess_visit drop;
 	char drop_why[128];
@@ -114,6 +105,10 @@ uint16_t sess_new(struct conn *conn, struct tpg *tpg, const struct keys_values *
 /* Any thread. */
 void sess_ref(struct sess *sess);
 void sess_unref(struct sess *sess);
+/* Under sess->lock, on the connection's loop: it belongs to the session from now on. */
+void sess_add_conn(struct sess *sess, struct conn *conn);
+/* A login begins (1) or ends (-1) to join it. Any loop. */
+void sess_joining(struct sess *sess, int by);
 /*
  * A connection is being closed: it leaves the session, and the last one takes it with it. On the
  * connection's loop; its reference stays until it is freed.
@@ -136,20 +131,9 @@ void sess_set_error(struct sess *sess, const char *why);
 /* One more of a kind that statistics tell; sess NULL: nobody's yet. On the connection's loop. */
 enum sess_error { SESS_DIGEST_ERROR, SESS_CONNECTION_ERROR, SESS_FORMAT_ERROR };
 void sess_count_error(struct sess *sess, enum sess_error kind);
-/* It ends by a Logout. Any loop. */
-void sess_count_logout(struct sess *sess);
-
-/* ---- visit.c ---- */
-
-/*
- * Run v->fn for each connection of the session on that connection's loop, one after the other, so
- * that fn may change what v lies in without a lock; then v->done on v->loop, which may free v.
- * Neither runs from inside of this call. It cannot fail, and the session stays until done has run.
- * fn may close the connection. A connection that joins meanwhile is visited too; one that is being
- * closed is not. Any thread; not under sess->lock.
- *	v	fn, done and loop are set
- */
-void sess_visit(struct sess *sess, struct sess_visit *v);
+/* It, or a connection of it, ends by a Logout. Any loop. */
+void sess_count_logout(struct sess *sess, bool whole);
+void sess_count_login(struct sess *sess);
 
 /* ---- window.c: the command window, RFC 7143 4.2.2.1 ---- */
 

@@ -7,81 +7,6 @@
 
 #include "base/crc32c.h"
 
-/* ---- the target ----------------------------------------------------------------------------- */
-
-bool sim_target_boot(struct sim_target *t, const struct sim_boot *b)
-{
-	struct backstore *bs;
-	struct port_lun *pl;
-	struct errmsg err;
-
-	errmsg_init(&err);
-	memset(t, 0, sizeof(*t));
-	rig_init(&t->rig, LOOP_SIM, 2, b->seed);
-	if (b->medium)
-		sim_attach_disk(t->rig.k.loops, b->medium);
-	sim_power_cut_at(t->rig.k.loops, b->cut_at);
-	if (engine_set_dbroot(t->rig.eng, b->dbroot, &err) ||
-		backstore_open_spec(t->rig.k.reg, "disk", b->spec, &bs, &err)) {
-		if (!sim_power_is_cut(t->rig.k.loops))
-			fail_msg("%s: %s", b->spec, err.text);
-		rig_done(&t->rig);
-		return false;
-	}
-	/* What is kept cannot be read without power, and so nothing is shown. */
-	if (b->dbroot && sim_power_is_cut(t->rig.k.loops)) {
-		assert_int_equal(backstore_close(bs, RIG_WAIT_NS), 0);
-		rig_done(&t->rig);
-		return false;
-	}
-	t->rig.serial = b->dbroot ? SIM_SERIAL : NULL;
-	t->lu = rig_add_disk(&t->rig, 0, bs);
-	assert_int_equal(entity_new(t->rig.eng, &t->entity), 0);
-	if (target_new(t->entity, SIM_TARGET, &t->target, &err) ||
-		tpg_new(t->target, 1, &t->tpg, &err) || port_lun_add(t->tpg->port, 0, &pl, &err) ||
-		port_lun_link(pl, t->lu, "link", &err))
-		fail_msg("%s", err.text);
-	t->tpg->attribs.authentication = 0;
-	t->tpg->port->generate_node_acls = 1;
-	t->tpg->port->demo_mode_write_protect = 0;
-	t->tpg->keys.auth_method = AUTH_METHOD_CHAP | AUTH_METHOD_NONE;
-	t->tpg->keys.initial_r2t = false;
-	t->tpg->keys.immediate_data = true;
-	t->tpg->keys.max_outstanding_r2t = 8;
-	t->tpg->keys.max_recv_data_segment_length = b->recv;
-	if (portal_new(t->tpg, "127.0.0.1:3260", &t->portal, &err) ||
-		tpg_enable(t->tpg, true, &err))
-		fail_msg("%s", err.text);
-	for (unsigned i = 0; i < DISK_BLOCKS; i++)
-		t->model.n[i] = 1;
-	return true;
-}
-
-void sim_target_init(struct sim_target *t, uint64_t seed, const char *spec, uint32_t recv)
-{
-	struct sim_boot b = { .seed = seed, .spec = spec, .recv = recv };
-
-	assert_true(sim_target_boot(t, &b));
-}
-
-void sim_target_done(struct sim_target *t)
-{
-	struct port_lun *pl;
-	struct errmsg err;
-
-	errmsg_init(&err);
-	if (entity_stop(t->entity, RIG_WAIT_NS))
-		fail_msg("connections do not end");
-	pl = port_lun_find(t->tpg->port, 0);
-	if (tpg_enable(t->tpg, false, &err) || portal_free(t->portal, &err) ||
-		port_lun_unlink(pl, &err) || port_lun_remove(pl, &err) || tpg_free(t->tpg, &err) ||
-		target_free(t->target, &err))
-		fail_msg("%s", err.text);
-	entity_free(t->entity);
-	rig_remove(&t->rig, 0);
-	rig_done(&t->rig);
-}
-
 /* ---- the model ------------------------------------------------------------------------------ */
 
 static void block_fill(uint8_t *p, uint32_t lba, uint32_t gen)
@@ -235,10 +160,10 @@ static void task_send(struct peer *peer, struct peer_task *k, const uint8_t cdb[
 	uint32_t imm = 0, burst, seg;
 	uint8_t dir = !k->bytes ? 0 : k->write ? CMD_WRITE : CMD_READ;
 
-	if (peer->itt == TAG_RESERVED)
-		peer->itt++;
-	k->itt = peer->itt++;
-	k->cmdsn = peer->cmdsn++;
+	if (peer->w->itt == TAG_RESERVED)
+		peer->w->itt++;
+	k->itt = peer->w->itt++;
+	k->cmdsn = peer->w->cmdsn++;
 	k->active = true;
 	peer->nactive++;
 	burst = k->bytes < peer->p.first_burst ? k->bytes : peer->p.first_burst;
@@ -262,7 +187,7 @@ static void task_send(struct peer *peer, struct peer_task *k, const uint8_t cdb[
 
 static bool window_open(const struct peer *peer)
 {
-	return peer->full_feature && (int32_t)(peer->max_cmdsn - peer->cmdsn) >= 0;
+	return peer->full_feature && (int32_t)(peer->w->max_cmdsn - peer->w->cmdsn) >= 0;
 }
 
 bool peer_start(struct peer *peer, bool write, uint32_t lba, uint32_t n, uint8_t attr, bool fua)
@@ -305,11 +230,11 @@ void peer_tmf(struct peer *peer, uint8_t function, uint32_t ref_itt, uint32_t re
 					       ISCSI_OP_IMMEDIATE };
 
 	q.function = ISCSI_FINAL | function;
-	peer->tmf_itt = peer->itt++;
+	peer->tmf_itt = peer->w->itt++;
 	q.initiator_task_tag = be32_put(peer->tmf_itt);
 	q.referenced_task_tag = be32_put(ref_itt);
 	q.refcmdsn = be32_put(ref_cmdsn);
-	q.cmdsn = be32_put(peer->cmdsn);
+	q.cmdsn = be32_put(peer->w->cmdsn);
 	q.expstatsn = be32_put(peer->statsn);
 	send_pdu(peer, &q, NULL, 0);
 }
@@ -319,9 +244,20 @@ void peer_nop(struct peer *peer)
 	struct bhs_nop_out q = { .opcode = ISCSI_OP_NOP_OUT | ISCSI_OP_IMMEDIATE,
 		.flags = ISCSI_FINAL };
 
-	q.initiator_task_tag = be32_put(peer->itt++);
+	q.initiator_task_tag = be32_put(peer->w->itt++);
 	q.target_transfer_tag = be32_put(TAG_RESERVED);
-	q.cmdsn = be32_put(peer->cmdsn);
+	q.cmdsn = be32_put(peer->w->cmdsn);
+	q.expstatsn = be32_put(peer->statsn);
+	send_pdu(peer, &q, "ping", 4);
+}
+
+void peer_fill(struct peer *peer, uint32_t cmdsn)
+{
+	struct bhs_nop_out q = { .opcode = ISCSI_OP_NOP_OUT, .flags = ISCSI_FINAL };
+
+	q.initiator_task_tag = be32_put(peer->w->itt++);
+	q.target_transfer_tag = be32_put(TAG_RESERVED);
+	q.cmdsn = be32_put(cmdsn);
 	q.expstatsn = be32_put(peer->statsn);
 	send_pdu(peer, &q, "ping", 4);
 }
@@ -333,7 +269,7 @@ static void answer_ping(struct peer *peer, uint32_t ttt)
 
 	q.initiator_task_tag = be32_put(TAG_RESERVED);
 	q.target_transfer_tag = be32_put(ttt);
-	q.cmdsn = be32_put(peer->cmdsn);
+	q.cmdsn = be32_put(peer->w->cmdsn);
 	q.expstatsn = be32_put(peer->statsn);
 	send_pdu(peer, &q, NULL, 0);
 }
@@ -487,8 +423,11 @@ static void tmf_response(struct peer *peer, const struct bhs_tmf_response *r)
 
 static void login_response(struct peer *peer, const struct bhs_login_response *r)
 {
-	assert_int_equal(r->status_class, 0);
+	peer->login_status = (uint16_t)(r->status_class << 8 | r->status_detail);
+	if (peer->login_status)
+		return;
 	take_statsn(peer, be32_get(r->statsn));
+	peer->tsih = be16_get(r->tsih);
 	peer->full_feature = true;
 	peer->digests = true;
 }
@@ -500,10 +439,14 @@ static void take_pdu(struct peer *peer, const uint8_t *bhs, const uint8_t *data,
 
 	/* 4.2.2.1: the window never gets smaller. */
 	if (peer->full_feature) {
-		assert_true((int32_t)(max - peer->max_cmdsn) >= 0);
-		assert_true((int32_t)(be32_get(h->expcmdsn) - peer->cmdsn) <= 0);
+		assert_true((int32_t)(max - peer->last_max) >= 0);
+		assert_true((int32_t)(be32_get(h->expcmdsn) - peer->w->cmdsn) <= 0);
 	}
-	peer->max_cmdsn = max;
+	peer->last_max = max;
+	if ((int32_t)(max - peer->w->max_cmdsn) > 0)
+		peer->w->max_cmdsn = max;
+	if ((int32_t)(be32_get(h->expcmdsn) - peer->w->exp_cmdsn) > 0)
+		peer->w->exp_cmdsn = be32_get(h->expcmdsn);
 	switch (bhs_opcode((const struct bhs *)bhs)) {
 	case ISCSI_OP_DATA_IN:
 		data_in(peer, (const struct bhs_data_in *)bhs, data, n);
@@ -522,6 +465,8 @@ static void take_pdu(struct peer *peer, const uint8_t *bhs, const uint8_t *data,
 		break;
 	case ISCSI_OP_LOGOUT_RESPONSE:
 		peer->logged_out = true;
+		peer->logout_response = ((const struct bhs_logout_response *)bhs)->response;
+		assert_int_equal(bhs_itt((const struct bhs *)bhs), peer->logout_itt);
 		take_statsn(peer, be32_get(h->statsn));
 		break;
 	case ISCSI_OP_REJECT:
@@ -640,9 +585,10 @@ void peer_init(struct peer *peer, struct sim_target *t, const struct peer_params
 {
 	memset(peer, 0, sizeof(*peer));
 	peer->t = t;
+	peer->w = &peer->own;
 	peer->p = *p;
 	peer->fd = -1;
-	peer->itt = 1;
+	peer->own.itt = 1;
 	peer->tmf_itt = TAG_RESERVED;
 }
 
@@ -658,40 +604,73 @@ static const char *yes(bool on)
 	return on ? "Yes" : "No";
 }
 
-void peer_login(struct peer *peer)
+static int login_text(const struct peer *peer, char *text, size_t cap)
 {
 	const struct peer_params *p = &peer->p;
+	int n = snprintf(text, cap,
+		"InitiatorName=" SIM_PEER "%cTargetName=" SIM_TARGET
+		"%cHeaderDigest=%s%cDataDigest=%s%cMaxRecvDataSegmentLength=%u%c",
+		0, 0, p->header_digest ? "CRC32C" : "None", 0, p->data_digest ? "CRC32C" : "None",
+		0, p->recv, 0);
+
+	/* 13: the others are of the leading connection. */
+	if (peer->tsih)
+		return n;
+	return n + snprintf(text + n, cap - (size_t)n,
+			   "ImmediateData=%s%cInitialR2T=%s%cFirstBurstLength=%u%cMaxBurstLength=%u"
+			   "%cMaxOutstandingR2T=%u%cErrorRecoveryLevel=0%cMaxConnections=%u%c",
+			   yes(p->immediate), 0, yes(p->initial_r2t), 0, p->first_burst, 0,
+			   p->max_burst, 0, p->r2ts, 0, 0, p->conns ? p->conns : 1, 0);
+}
+
+/* Connect and send all of a login at once; peer->tsih and cid say to what. */
+static void log_in(struct peer *peer)
+{
 	struct bhs_login_request q = { .opcode = ISCSI_OP_LOGIN_REQUEST | ISCSI_OP_IMMEDIATE };
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(3260) };
 	char text[1024];
-	int n;
 
 	inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
 	peer->fd = sim_connect(peer->t->rig.k.loops, (struct sockaddr *)&to, sizeof(to));
 	assert_true(peer->fd >= 0);
 	peer->full_feature = peer->closed = peer->digests = peer->logged_out = false;
 	peer->rx_bytes = 0;
-	peer->cmdsn = peer->max_cmdsn = 0xfffffff0; /* it wraps soon */
 	peer->statsn = 0;
+	peer->login_status = 0;
 	q.flags = LOGIN_TRANSIT | ISCSI_STAGE_LOGIN_OPERATIONAL_NEGOTIATION << LOGIN_CSG_SHIFT |
 		  ISCSI_STAGE_FULL_FEATURE_PHASE;
 	q.isid[0] = 0x40;
 	q.isid[5] = (uint8_t)(1 + peer->port);
-	q.cmdsn = be32_put(peer->cmdsn);
-	n = snprintf(text, sizeof(text),
-		"InitiatorName=" SIM_PEER "%cTargetName=" SIM_TARGET
-		"%cHeaderDigest=%s%cDataDigest=%s%cImmediateData=%s%cInitialR2T=%s%c"
-		"FirstBurstLength=%u%cMaxBurstLength=%u%cMaxRecvDataSegmentLength=%u%c"
-		"MaxOutstandingR2T=%u%cErrorRecoveryLevel=0%c",
-		0, 0, p->header_digest ? "CRC32C" : "None", 0, p->data_digest ? "CRC32C" : "None",
-		0, yes(p->immediate), 0, yes(p->initial_r2t), 0, p->first_burst, 0, p->max_burst, 0,
-		p->recv, 0, p->r2ts, 0, 0);
-	send_pdu(peer, &q, text, (uint32_t)n);
-	for (unsigned i = 0; !peer->full_feature; i++) {
+	q.tsih = be16_put(peer->tsih);
+	q.cid = be16_put(peer->cid);
+	q.cmdsn = be32_put(peer->w->cmdsn);
+	send_pdu(peer, &q, text, (uint32_t)login_text(peer, text, sizeof(text)));
+	for (unsigned i = 0; !peer->full_feature && !peer->login_status; i++) {
 		if (i == 20000 || peer->closed)
-			fail_msg("the login %s", peer->closed ? "was refused" : "hangs");
+			fail_msg("the login %s", peer->closed ? "was closed" : "hangs");
 		peer_pump(peer, 50);
 	}
+}
+
+void peer_login(struct peer *peer)
+{
+	peer->w = &peer->own;
+	/* They wrap soon. */
+	peer->w->cmdsn = peer->w->exp_cmdsn = peer->w->max_cmdsn = peer->last_max = 0xfffffff0;
+	peer->tsih = peer->cid = 0;
+	log_in(peer);
+	assert_int_equal(peer->login_status, 0);
+}
+
+uint16_t peer_join(struct peer *peer, const struct peer *lead, uint16_t cid)
+{
+	peer->w = lead->w;
+	peer->port = lead->port;
+	peer->tsih = lead->tsih;
+	peer->cid = cid;
+	peer->last_max = lead->last_max;
+	log_in(peer);
+	return peer->login_status;
 }
 
 void peer_drop(struct peer *peer, bool reset)
@@ -705,22 +684,33 @@ void peer_drop(struct peer *peer, bool reset)
 			task_lost(peer, &peer->tasks[i]);
 }
 
-void peer_logout(struct peer *peer)
+uint8_t peer_logout_for(struct peer *peer, uint8_t reason, uint16_t cid)
 {
 	struct bhs_logout_request q = { .opcode = ISCSI_OP_LOGOUT_REQUEST | ISCSI_OP_IMMEDIATE };
+	bool own = reason == ISCSI_LOGOUT_CLOSE_SESSION || cid == peer->cid;
 
-	q.reason = ISCSI_FINAL | ISCSI_LOGOUT_CLOSE_SESSION;
-	q.initiator_task_tag = be32_put(peer->itt++);
-	q.cmdsn = be32_put(peer->cmdsn);
+	peer->logged_out = false;
+	peer->logout_itt = peer->w->itt++;
+	q.reason = ISCSI_FINAL | reason;
+	q.cid = be16_put(cid);
+	q.initiator_task_tag = be32_put(peer->logout_itt);
+	q.cmdsn = be32_put(peer->w->cmdsn);
 	q.expstatsn = be32_put(peer->statsn);
 	send_pdu(peer, &q, NULL, 0);
-	for (unsigned i = 0; !peer->closed; i++) {
-		if (i == 20000)
-			fail_msg("the logout hangs");
+	for (unsigned i = 0; !peer->logged_out || (own && !peer->closed); i++) {
+		if (i == 20000 || (peer->closed && !peer->logged_out))
+			fail_msg("the logout %s", peer->closed ? "is not answered" : "hangs");
 		peer_pump(peer, 50);
 	}
-	assert_true(peer->logged_out);
-	peer_drop(peer, false);
+	if (own)
+		peer_drop(peer, false);
+	return peer->logout_response;
+}
+
+void peer_logout(struct peer *peer)
+{
+	assert_int_equal(
+		peer_logout_for(peer, ISCSI_LOGOUT_CLOSE_SESSION, 0), ISCSI_LOGOUT_SUCCESS);
 }
 
 /* Unit attentions of a new session fail the first reads. */

@@ -56,6 +56,12 @@ void sim_target_done(struct sim_target *t);
 struct peer_params {
 	bool immediate, initial_r2t, header_digest, data_digest;
 	uint32_t first_burst, max_burst, recv, r2ts;
+	uint32_t conns; /* MaxConnections, 0: 1 */
+};
+
+/* What the connections of a session share: numbers of commands and tags. */
+struct peer_window {
+	uint32_t cmdsn, exp_cmdsn, max_cmdsn, itt;
 };
 
 struct peer;
@@ -92,7 +98,9 @@ struct peer {
 	struct peer_params p;
 	int fd; /* -1: none */
 	uint8_t port; /* of its ISID: peers that differ in it are different initiator ports */
-	uint32_t cmdsn, statsn, max_cmdsn, itt;
+	struct peer_window own, *w; /* of its session: its own, or that of the leading connection */
+	uint16_t tsih, cid;
+	uint32_t statsn, last_max; /* MaxCmdSN, as this connection was told last */
 	bool holds; /* it stops in the midst of Data-Out now and then: the command hangs */
 	bool full_feature, closed, digests, loose; /* loose: it sent nonsense, answers may be so */
 	struct peer_task tasks[PEER_TASKS];
@@ -105,16 +113,29 @@ struct peer {
 	uint64_t disk_errors; /* of the failed: those with the sense of a disk's error */
 	uint32_t tmf_itt; /* of the function under way, TAG_RESERVED: none */
 	uint8_t tmf_response;
-	bool logged_out;
+	uint16_t login_status;
+	uint32_t logout_itt;
+	uint8_t logout_response;
+	bool logged_out; /* a Logout Response has come */
 };
 
 void peer_init(struct peer *peer, struct sim_target *t, const struct peer_params *p);
 void peer_done(struct peer *peer);
 /* Connect and log in. */
 void peer_login(struct peer *peer);
+/*
+ * Connect as a further connection of the session of lead, or in place of one with that CID (RFC
+ * 7143 6.3.4). Returns the status of the login; what it says of the model is of its own blocks.
+ */
+uint16_t peer_join(struct peer *peer, const struct peer *lead, uint16_t cid);
 /* The connection goes, with a goodbye or without. What was under way may or may not be done. */
 void peer_drop(struct peer *peer, bool reset);
 void peer_logout(struct peer *peer);
+/*
+ * Log out, by a Logout Request on this connection, for a reason of 11.14.1; the response, which is
+ * waited for. After a successful logout of itself the connection is closed.
+ */
+uint8_t peer_logout_for(struct peer *peer, uint8_t reason, uint16_t cid);
 /* Start a command on free blocks. False: no room in the window, or no free blocks. */
 bool peer_start(struct peer *peer, bool write, uint32_t lba, uint32_t n, uint8_t attr, bool fua);
 /* Start any command. False: no room in the window. */
@@ -127,6 +148,8 @@ void peers_pump(struct peer *const *peers, unsigned n, uint64_t steps);
 void peer_drain(struct peer *peer);
 void peer_tmf(struct peer *peer, uint8_t function, uint32_t ref_itt, uint32_t ref_cmdsn);
 void peer_nop(struct peer *peer);
+/* A ping that takes the number cmdsn: it fills a hole that a lost command has left. */
+void peer_fill(struct peer *peer, uint32_t cmdsn);
 void peer_send(struct peer *peer, const void *data, size_t n);
 /* Read the whole disk and compare it with the model. */
 void peer_check_disk(struct peer *peer);

@@ -436,11 +436,11 @@ static void tx_flush(struct conn *conn)
 	}
 	/*
 	 * RFC 7143 11.13.4: during login there is no window but the CmdSN that the login came
-	 * with.
+	 * with, unless it is a login to a session that is there.
 	 */
 	b->exp_cmdsn = b->max_cmdsn = conn->login_cmdsn;
-	if (conn->sess)
-		sess_window(conn->sess, &b->exp_cmdsn, &b->max_cmdsn);
+	if (conn->sess || conn->joins)
+		sess_window(conn->sess ? conn->sess : conn->joins, &b->exp_cmdsn, &b->max_cmdsn);
 	fill(conn, b);
 	conn->tx.batch = b;
 	conn->tx.op.done = batch_sent;

@@ -3,7 +3,7 @@
  * visit.c: something done at each connection of a session. One message goes from loop to loop, so a
  * visit needs no memory and what it does at one connection happens before what it does at the next.
  */
-#include <stddef.h>
+#include "fabric/iscsi/visit.h"
 
 #include "fabric/iscsi/sess.h"
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * join.c: a login with a TSIH that is not 0 (RFC 7143 6.3.1, 6.3.4): a further connection comes to
+ * a session, or takes the place of one with the same CID (connection reinstatement), whose tasks
+ * end with it.
+ */
+#include <string.h>
+
+#include "fabric/iscsi/login.h"
+#include "fabric/iscsi/sess.h"
+#include "fabric/iscsi/task.h"
+
+/* Under sess->lock. */
+static bool has_cid(const struct sess *sess, uint16_t cid)
+{
+	const struct conn *c;
+
+	list_for_each (c, &sess->conns, struct conn, sess_link)
+		if (c->cid == cid)
+			return true;
+	return false;
+}
+
+/* Under sess->lock: 11.13.5. */
+static uint16_t judge(const struct sess *sess, uint16_t cid)
+{
+	if (sess->ending || sess->state != SESS_LOGGED_IN)
+		return LOGIN_STATUS_SESSION_DOES_NOT_EXIST;
+	if (sess->nconns >= sess->params.max_connections && !has_cid(sess, cid))
+		return LOGIN_STATUS_TOO_MANY_CONNECTIONS;
+	return LOGIN_STATUS_SUCCESS;
+}
+
+uint16_t join_find(struct conn *conn, struct tpg *tpg, const struct login_id *id)
+{
+	uint16_t status;
+	struct sess *s;
+
+	list_for_each (s, &tpg->sessions, struct sess, tpg_link) {
+		if (s->tsih != id->tsih || strcmp(s->initiator, id->initiator_name) ||
+			memcmp(s->isid, id->isid, sizeof(s->isid)))
+			continue;
+		pthread_mutex_lock(&s->lock);
+		status = judge(s, id->cid);
+		pthread_mutex_unlock(&s->lock);
+		if (status != LOGIN_STATUS_SUCCESS)
+			return status;
+		sess_ref(s);
+		conn->joins = s;
+		return LOGIN_STATUS_SUCCESS;
+	}
+	return LOGIN_STATUS_SESSION_DOES_NOT_EXIST;
+}
+
+/* 6.3.4: the connection that this one replaces, and its tasks. */
+static void look_at(struct sess_visit *v, struct conn *c)
+{
+	const struct conn *conn = container_of(v, struct conn, look);
+
+	if (c->cid != conn->cid)
+		return;
+	conn_close(c, "the initiator has logged in anew with CID %u (connection reinstatement)",
+		c->cid);
+	task_abort_all(c);
+}
+
+/* True: it is one of them now, or *ret_status says why not. False: look again. */
+static bool join(struct sess *sess, struct conn *conn, uint16_t *ret_status)
+{
+	bool again;
+
+	pthread_mutex_lock(&sess->lock);
+	*ret_status = judge(sess, conn->cid);
+	/* Another one of that CID was faster. */
+	again = *ret_status == LOGIN_STATUS_SUCCESS && has_cid(sess, conn->cid);
+	if (*ret_status == LOGIN_STATUS_SUCCESS && !again)
+		sess_add_conn(sess, conn);
+	pthread_mutex_unlock(&sess->lock);
+	return !again;
+}
+
+static void looked(struct sess_visit *v)
+{
+	struct conn *conn = container_of(v, struct conn, look);
+	struct sess *sess = conn->joins;
+	uint16_t status = LOGIN_STATUS_SUCCESS;
+
+	conn->pins--;
+	conn->joining = false;
+	if (!conn->closing && !join(sess, conn, &status)) {
+		join_begin(conn);
+		sess_joining(sess, -1);
+		return;
+	}
+	sess_joining(sess, -1);
+	if (conn->closing)
+		conn_reap(conn);
+	else
+		login_joined(conn, status);
+}
+
+void join_begin(struct conn *conn)
+{
+	struct sess *sess = conn->joins;
+
+	/*
+	 * The round also sees to it that no connection is in the midst of a turn that was not
+	 * counted (sess->many).
+	 */
+	sess_joining(sess, 1);
+	conn->joining = true;
+	conn->pins++;
+	conn->look = (struct sess_visit){ .fn = look_at, .done = looked, .loop = conn->loop };
+	sess_visit(sess, &conn->look);
+}
+
+void join_done(struct conn *conn)
+{
+	if (conn->joins)
+		sess_unref(conn->joins);
+	conn->joins = NULL;
+}
