@@ -232,7 +232,8 @@ class Session:
         """Next PDU; commands in flight are served (data, R2T, status), pings answered."""
         conn = conn or self.conn
         pdu = conn.recv(timeout)
-        if (pdu.fields.get("status_qualifier") or any(pdu.fields.get("info", b""))) and self.num("iSCSIProtocolLevel") < 2:
+        level2 = pdu.fields.get("status_qualifier") or any(pdu.fields.get("info", b""))
+        if level2 and self.num("iSCSIProtocolLevel") < 2:
             raise ProtocolViolation(f"a field of RFC 7144 below iSCSIProtocolLevel 2: {pdu}")
         self._window(pdu)
         if pdu.opcode == p.DATA_IN:

@@ -82,7 +82,7 @@ def logs_in(d, user, secret, algorithms=ALL):
 
 
 def test_several_users(auth):
-    """Each account opens with its own secret, and no other."""
+    """12.1.3: Each account opens with its own secret, and no other."""
     d = auth.daemon
     auth.user("alice", password="alice-secret-012")
     auth.user("bob", password="bob-secret-01234")
@@ -96,13 +96,13 @@ def test_several_users(auth):
 
 
 def test_account_without_secret(auth):
-    """An account without a secret lets nobody in."""
+    """9.2.1: An account without a secret lets nobody in."""
     auth.user("empty")
     assert not logs_in(auth.daemon, "empty", "")
 
 
 def test_user_of_an_acl(authd):
-    """An ACL's accounts are its own: the portal group's do not open it."""
+    """9.2, 12.1.3: An ACL's accounts are its own: the portal group's do not open it."""
     with authd.control() as c:
         c.call("acl.add", initiator=DEFAULT_NAME)
         where = f"/iscsi/{authd.iqn}/tpgt_1"
@@ -113,7 +113,7 @@ def test_user_of_an_acl(authd):
 
 
 def test_users_of_discovery(authd):
-    """Discovery has accounts of its own."""
+    """9.2, 12.1.3: Discovery has accounts of its own."""
     with authd.control() as c:
         c.call("mkdir", path="/iscsi/discovery_auth/users/dora")
         c.call("set", path="/iscsi/discovery_auth/users/dora/password", value="dora-secret-0123")
@@ -137,7 +137,7 @@ def test_mutual_by_user(auth):
 
 
 def test_rotation_drops_no_session(auth, lun):
-    """The secret changes by way of password_next: at no moment is anybody shut out, and sessions stay."""
+    """9.2.1: The secret changes by way of password_next: at no moment is anybody shut out, and sessions stay."""
     d = auth.daemon
     with d.session() as s:
         s.clear_ua(lun).good()
@@ -152,7 +152,7 @@ def test_rotation_drops_no_session(auth, lun):
 
 
 def test_secret_in_a_file(auth):
-    """A file's first line; read again on demand and by SIGHUP, without a session lost."""
+    """9.2.1: A file's first line; read again on demand and by SIGHUP, without a session lost."""
     d = auth.daemon
     path = f"{d.dir}/rotating"
 
@@ -181,7 +181,7 @@ def test_secret_in_a_file(auth):
 
 
 def test_systemd_credential(new_daemon):
-    """credential:NAME is a file in $CREDENTIALS_DIRECTORY (systemd.exec(5))."""
+    """9.2.1: credential:NAME is a file in $CREDENTIALS_DIRECTORY (systemd.exec(5))."""
     d = new_daemon(chap=f"{USER}:{SECRET}", start=False)
     d.extra_env["CREDENTIALS_DIRECTORY"] = d.dir
     with open(f"{d.dir}/lun-secret", "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o400)) as f:
@@ -216,14 +216,14 @@ def test_algorithms(auth, where):
 
 
 def test_nearest_policy_counts(auth):
-    """A portal group's choice goes before the general one."""
+    """12.1.3: A portal group's choice goes before the general one."""
     auth.set("/iscsi/chap_algorithms", "SHA3-256")
     auth.set("algorithms", "MD5,SHA1")
     assert chosen(auth.daemon, "8,6,5") == 5
 
 
 def test_no_secret_is_told(auth):
-    """Not by ls, get, dump, the log, or an error: what goes in never comes out again."""
+    """9.2.1: Not by ls, get, dump, the log, or an error: what goes in never comes out again."""
     import subprocess
     d = auth.daemon
     secrets = ["alice-secret-xyzzy", "next-secret-xyzzy", "mutual-secret-xyzzy", "file-secret-xyzzy", SECRET]

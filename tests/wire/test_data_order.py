@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Data in any order: DataPDUInOrder=No, DataSequenceInOrder=No, several R2Ts. RFC 7143 11.7.5, 11.7.6, 11.8, 13.17-13.19.
+"""Data in any order: DataPDUInOrder=No, DataSequenceInOrder=No, several R2Ts. RFC 7143 11.7.5, 11.7.6, 11.8,
+13.17 to 13.19.
 """
 
 import random

@@ -43,7 +43,7 @@ def refused(d):
 
 
 def test_guesses_slow_down(peerd):
-    """A few are free; then each waits longer, and a right secret is let in all the same."""
+    """9.2.1: A few are free; then each waits longer, and a right secret is let in all the same."""
     limit(peerd, login_failures_free=3, login_backoff_max=1)
     assert all(guess(peerd)[0] == 0x0201 for _ in range(4))
     times = [guess(peerd)[1] for _ in range(4)]
@@ -53,7 +53,7 @@ def test_guesses_slow_down(peerd):
 
 
 def test_guesses_on_many_connections_wait_in_line(peerd):
-    """Delays add up over connections: silence is no quicker answer than a refusal."""
+    """9.2.1: Delays add up over connections: silence is no quicker answer than a refusal."""
     limit(peerd, login_failures_free=0, login_backoff_max=1)
     for _ in range(5):
         guess(peerd)
@@ -76,7 +76,7 @@ def test_guesses_on_many_connections_wait_in_line(peerd):
 
 
 def test_one_that_leaves_while_it_waits(peerd):
-    """A connection that ends while its answer waits leaves nothing behind (the sanitizers would tell)."""
+    """9.2.1: A connection that ends while its answer waits leaves nothing behind (the sanitizers would tell)."""
     limit(peerd, login_failures_free=0, login_backoff_max=2)
     for _ in range(2):
         guess(peerd)
@@ -92,7 +92,8 @@ def test_one_that_leaves_while_it_waits(peerd):
 
 
 def test_too_long_a_line(peerd):
-    """More than can be looked at in time are refused with "service unavailable", which is to be tried again."""
+    """11.13.5: More than can be looked at in time are refused with "service unavailable", which is to be
+    tried again."""
     limit(peerd, login_failures_free=0, login_backoff_max=8)
     for _ in range(3):
         guess(peerd)
@@ -119,7 +120,7 @@ def test_too_long_a_line(peerd):
 
 
 def test_connections_of_an_address(peerd):
-    """One connection too many is told so at login: 0302h."""
+    """11.13.5: One connection too many is told so at login: 0302h."""
     limit(peerd, peer_connections_max=2)
     with peerd.session() as a:
         with Connection(peerd.address), pytest.raises(LoginFailed) as e:
@@ -154,7 +155,7 @@ def test_sessions_of_an_address(peerd):
 
 
 def test_logins_per_second(peerd):
-    """More logins in a second than allowed: 0301h, try again later."""
+    """11.13.5: More logins in a second than allowed: 0301h, try again later."""
     peerd.iqn
     limit(peerd, peer_logins_per_s=2)
     statuses = []
@@ -171,7 +172,8 @@ def test_logins_per_second(peerd):
 
 
 def test_who_stage_cause_cure(peerd):
-    """A refused login says who tried, where it ended, with what, why, and what can be done; once for each kind."""
+    """11.13.5: A refused login says who tried, where it ended, with what, why, and what can be done; once for each
+    kind."""
     for _ in range(3):
         guess(peerd)
     with pytest.raises(LoginFailed):
@@ -195,7 +197,7 @@ def test_who_stage_cause_cure(peerd):
 
 
 def test_a_login_that_is_left(peerd):
-    """An initiator that goes away in the midst of its login is recorded too."""
+    """8.1.4, T7: An initiator that goes away in the midst of its login is recorded too."""
     with peerd.connection() as c:
         Login(c).exchange([("InitiatorName", DEFAULT_NAME), ("SessionType", "Normal"),
                            ("TargetName", peerd.iqn), ("AuthMethod", "CHAP")], SECURITY)
@@ -205,7 +207,7 @@ def test_a_login_that_is_left(peerd):
 
 
 def test_text_of_a_peer_forges_nothing(peerd):
-    """What a peer sends appears escaped, and cannot begin a line of its own."""
+    """6.1: What a peer sends appears escaped, and cannot begin a line of its own."""
     with peerd.connection() as c, pytest.raises(LoginFailed):
         Login(c).exchange([("InitiatorName", 'evil"\n2026 error iscsi: forged'), ("SessionType", "Normal"),
                            ("TargetName", peerd.iqn)], OPERATIONAL, FULL_FEATURE)
@@ -214,7 +216,7 @@ def test_text_of_a_peer_forges_nothing(peerd):
 
 
 def test_records_are_bounded(peerd):
-    """However many different ones there are: the latest are kept."""
+    """11.13.5: However many different ones there are: the latest are kept."""
     for i in range(140):
         with peerd.connection() as c, pytest.raises(LoginFailed):
             Login(c).exchange([("InitiatorName", f"iqn.2026-01.example.test:n{i}"), ("SessionType", "Normal"),

@@ -202,7 +202,8 @@ def test_lost_data_in(s, lun, data, lost):
         assert replica(a, cmd.seen[a.datasn])
 
 
-@pytest.mark.parametrize("begrun, runlength, n", [(0, 1, 1), (5, 3, 3), (0, 16, 16), (15, 1, 1), (4, 0, 12), (0, 0, 16)])
+@pytest.mark.parametrize("begrun, runlength, n", [(0, 1, 1), (5, 3, 3), (0, 16, 16), (15, 1, 1), (4, 0, 12),
+                                                 (0, 0, 16)])
 def test_run_of_data_in(s, lun, data, begrun, runlength, n):
     """11.16.6, 11.16.7: a run of DataSNs; RunLength 0 means all from BegRun on."""
     s.conn.ack = s.conn.expstatsn       # the status is not acknowledged: the task can be asked for
