@@ -107,9 +107,10 @@ class Conn(asyncio.Protocol):
         self.transport.write(pdu.encode(full and self.splitter.header_digest, full and self.splitter.data_digest))
 
     def acked_statsn(self):
-        """ExpStatSN: all before it have come."""
-        if self.missing:
-            return min(self.missing, key=lambda sn: sn_add(sn, -self.expstatsn))
+        """ExpStatSN: all before it have come, and the data of their commands."""
+        low = [*self.missing, *self.session.unfinished(self)] if self.session.level else ()
+        if low:
+            return min(low, key=lambda sn: sn_add(sn, -self.expstatsn))
         return self.expstatsn or 0
 
     def snack(self, kind, begin, run, itt=RESERVED_TAG, ttt=RESERVED_TAG, lun=0):

@@ -51,6 +51,7 @@ class Task:
         self.seen = set()           # DataSNs beyond it
         self.end_datasn = None      # of all of them, told with the status
         self.status = None          # (status, sense, response)
+        self.statsn = None          # of the status
         self.began = self.moved = time.monotonic()
         self.sent_at = 0
         self.snacked = 0
@@ -211,6 +212,10 @@ class Session(Recovery):
         if sn_lt(self.expcmdsn, pdu.expcmdsn):
             self.expcmdsn = pdu.expcmdsn
 
+    def unfinished(self, conn):
+        """StatSNs of commands whose status is here and whose data are not: 7.9, they must not be acknowledged."""
+        return [t.statsn for t in self.tasks.values() if t.conn is conn and t.status is not None]
+
     def acked(self, task):
         return sn_lt(task.cmdsn, self.expcmdsn)
 
@@ -283,7 +288,7 @@ class Session(Recovery):
             if pdu.datasn < task.exp_datasn:
                 conn.snack(SNACK_DATA_ACK, task.exp_datasn, 0, ttt=pdu.ttt, lun=pdu.lun)
         if pdu.flags & p.DIN_S:
-            self._status(conn, task, (pdu.status, b"", 0), pdu.datasn + 1)
+            self._status(conn, task, pdu, (pdu.status, b"", 0), pdu.datasn + 1)
         else:
             self._maybe_done(conn, task)
 
@@ -310,10 +315,10 @@ class Session(Recovery):
         if len(pdu.data) >= 2:
             sense = pdu.data[2:2 + int.from_bytes(pdu.data[:2], "big")]
         counted = task.read and pdu.response == 0       # ExpDataSN counts Data-In (11.4.8)
-        self._status(conn, task, (pdu.status, sense, pdu.response), pdu.expdatasn if counted else None)
+        self._status(conn, task, pdu, (pdu.status, sense, pdu.response), pdu.expdatasn if counted else None)
 
-    def _status(self, conn, task, status, end_datasn):
-        task.status, task.end_datasn = status, end_datasn
+    def _status(self, conn, task, pdu, status, end_datasn):
+        task.status, task.end_datasn, task.statsn = status, end_datasn, pdu.statsn
         if end_datasn is not None and task.exp_datasn > end_datasn:
             raise ProtocolViolation(f"ExpDataSN {end_datasn}, {task.exp_datasn} have come (11.4.8)")
         self._maybe_done(conn, task)
