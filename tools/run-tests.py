@@ -324,7 +324,7 @@ STEPS = [
     ("e2e", daemon_tests("build-asan", "tests/e2e", 900), True),
     ("interop", daemon_tests("build-asan", "tests/interop", 900), True),
     ("chaos", daemon_tests("build-asan", "tests/chaos", 900), True),
-    ("robust", daemon_tests("build-release", "tests/robust", 300, PROMPT), True),
+    ("robust", daemon_tests("build-release", "tests/robust", 1500, PROMPT), True),
     ("vm", daemon_tests("build-release", "tests/vm", 3600), False),
 ]
 

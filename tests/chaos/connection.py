@@ -99,7 +99,7 @@ class Conn(asyncio.Protocol):
     # --- sending
 
     def send(self, pdu):
-        if self.dead:
+        if self.dead or self.transport.is_closing():
             return
         if "expstatsn" in p.LAYOUT[pdu.opcode] and "expstatsn" not in pdu.fields:
             pdu.fields["expstatsn"] = self.acked_statsn()

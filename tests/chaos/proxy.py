@@ -203,7 +203,8 @@ class Pipe:
                 return
             self.queue.popleft()
             self.queued -= len(data)
-            self.sink.write(data)
+            if not self.sink.is_closing():
+                self.sink.write(data)
         if self.source and not self.link.blocked:
             self.source.resume_reading()
 

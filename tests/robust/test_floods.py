@@ -261,23 +261,6 @@ def test_writers_that_never_send(d, lun, timed_login, figures):
         s.close()
 
 
-def test_idle_sessions(d, lun, timed_login, figures):
-    """300 idle sessions: each costs little."""
-    d.iqn
-    timed_login(d, lun)
-    before = d.rss()
-    held = [d.session(name=f"iqn.2026-01.example.test:idle{i}") for i in range(300)]
-    each = (d.rss() - before) // 300
-    if not SANITIZED:
-        assert each < 128 << 10
-    timed_login(d, lun)
-    bounded(d)
-    figures(d, f"300 idle sessions of {each} bytes each")
-    for s in held:
-        s.logout()
-        s.close()
-
-
 def test_descriptors_are_given_back(d, lun, timed_login):
     """After all the trouble no descriptor is left open."""
     def fds():

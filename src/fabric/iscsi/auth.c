@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "base/log.h"
 #include "fabric/iscsi/limits.h"
 #include "fabric/iscsi/secret.h"
@@ -58,7 +60,7 @@ static void user_done(struct auth_user *u)
 		u->sources[i] = NULL;
 	}
 	mark_sourced(u);
-	explicit_bzero(&u->values, sizeof(u->values));
+	OPENSSL_cleanse(&u->values, sizeof(u->values));
 }
 
 void auth_init(struct auth *auth, struct entity *entity)
