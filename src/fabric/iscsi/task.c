@@ -132,42 +132,6 @@ void task_kill(struct task *task)
  * -------------------------------------------------------------------------------
  */
 
-/* RFC 7143 11.2.2: an extended CDB, and the read length of a bidirectional command. */
-static bool take_ahs(struct cmd *cmd, const struct pdu *pdu)
-{
-	uint32_t total = bhs_ahs_bytes(&pdu->bhs), at = 0;
-
-	while (at < total) {
-		const struct ahs *a = (const struct ahs *)(pdu->ahs + at);
-		uint32_t len, bytes;
-
-		if (total - at < sizeof(*a))
-			return false;
-		len = be16_get(a->ahs_length);
-		bytes = ahs_bytes(a);
-		if (bytes > total - at)
-			return false;
-		switch (a->ahs_type & AHS_TYPE_MASK) {
-		case AHS_EXTENDED_CDB:
-			if (len < 2 || len - 1 > CMD_CDB_BYTES - CDB_BHS_BYTES ||
-				cmd->cdb_len != CDB_BHS_BYTES)
-				return false;
-			memcpy(cmd->cdb + CDB_BHS_BYTES, pdu->ahs + at + 4, len - 1);
-			cmd->cdb_len = (uint16_t)(CDB_BHS_BYTES + len - 1);
-			break;
-		case AHS_BIDIRECTIONAL_READ_LENGTH:
-			if (len != AHS_BIDI_READ_LENGTH)
-				return false;
-			cmd->edtl_in = get_be32(pdu->ahs + at + 4);
-			break;
-		default: /* 11.2.2.1: reserved ones are for others to understand */
-			break;
-		}
-		at += bytes;
-	}
-	return true;
-}
-
 static const uint8_t attrs[] = {
 	[ISCSI_ATTR_UNTAGGED] = TASK_ATTR_SIMPLE,
 	[ISCSI_ATTR_SIMPLE] = TASK_ATTR_SIMPLE,
@@ -195,7 +159,7 @@ static bool fill_cmd(struct cmd *cmd, const struct conn *conn, const struct pdu 
 	cmd->cdb_len = CDB_BHS_BYTES;
 	cmd->edtl_out = c->flags & CMD_WRITE ? edtl : 0;
 	cmd->edtl_in = c->flags & CMD_READ && !(c->flags & CMD_WRITE) ? edtl : 0;
-	return !pdu->bhs.total_ahs_length || take_ahs(cmd, pdu);
+	return !pdu->bhs.total_ahs_length || ahs_take(cmd, pdu);
 }
 
 /* What RFC 7143 11.3 and 4.2.5 do not allow. 0, or why the PDU is rejected. */
@@ -281,6 +245,7 @@ void task_begin(struct conn *conn, const struct pdu *pdu)
 	task->cmd->task = task;
 	task->itt = be32_get(c->initiator_task_tag);
 	task->cmdsn = be32_get(c->cmdsn);
+	task->bidirectional = c->flags & CMD_READ && c->flags & CMD_WRITE;
 	if (bhs_immediate(&pdu->bhs) && !task_take_immediate(task)) {
 		reject_send(conn, pdu, ISCSI_REJECT_IMMEDIATE_COMMAND);
 		task_kill(task);

@@ -43,6 +43,7 @@ struct task {
 	struct list link; /* in sess->held or conn->turns */
 	enum task_state state;
 	uint32_t itt, cmdsn;
+	bool bidirectional; /* R and W: two residuals, and a SCSI Response of its own (11.7.3) */
 	bool immediate; /* counted in conn->nimmediate */
 	struct sess_turn turn; /* for when it is held */
 	bool hashed;
@@ -79,6 +80,11 @@ struct task {
 void task_begin(struct conn *conn, const struct pdu *pdu);
 /* All of it is. */
 void task_end(struct conn *conn, const struct pdu *pdu, bool digest_ok);
+/*
+ * What the Additional Header Segments of its PDU say of a command (ahs.c). False: not what RFC 7143
+ * 11.2.2 allows; the PDU is to be rejected.
+ */
+bool ahs_take(struct cmd *cmd, const struct pdu *pdu);
 /* The same for Data-Out (dataout.c). */
 void task_data_begin(struct conn *conn, const struct pdu *pdu);
 void task_data_end(struct conn *conn, const struct pdu *pdu, bool digest_ok);

@@ -213,9 +213,10 @@ static void lay_data(struct tx_batch *b, struct task *task, uint32_t n)
 /*
  * RFC 7143 11.4.5: the residual of the one direction, or of the write of a bidirectional command.
  */
-static uint8_t residual_flags(const struct cmd *cmd, be32 *ret_count)
+static uint8_t residual_flags(const struct task *task, be32 *ret_count)
 {
-	bool write = cmd->edtl_out || !cmd->residual_in_kind;
+	const struct cmd *cmd = task->cmd;
+	bool write = task->bidirectional || cmd->edtl_out || !cmd->residual_in_kind;
 	uint8_t kind = write ? cmd->residual_out_kind : cmd->residual_in_kind;
 
 	*ret_count = be32_put(write ? cmd->residual_out : cmd->residual_in);
@@ -252,8 +253,8 @@ static void lay_data_in(struct conn *conn, struct tx_batch *b, struct task *task
 		d->flags |= DATA_IN_FINAL;
 		task->burst = 0;
 	}
-	if (n == left && cmd->status == STATUS_GOOD && !cmd->edtl_out) {
-		d->flags |= DATA_IN_STATUS | residual_flags(cmd, &d->residual_count);
+	if (n == left && cmd->status == STATUS_GOOD && !task->bidirectional) {
+		d->flags |= DATA_IN_STATUS | residual_flags(task, &d->residual_count);
 		d->status = cmd->status;
 		d->statsn = be32_put(conn->statsn++);
 		task->status_sent = true;
@@ -281,10 +282,10 @@ static void lay_response(struct conn *conn, struct tx_batch *b, struct task *tas
 		.expdatasn = be32_put(task->datasn + (cmd->edtl_in ? task->r2tsn : 0)),
 		.statsn = be32_put(conn->statsn++),
 	};
-	r->flags |= residual_flags(cmd, &r->residual_count);
+	r->flags |= residual_flags(task, &r->residual_count);
 	if (conn->sess->params.iscsi_protocol_level >= PROTOCOL_LEVEL_SAM5)
 		r->status_qualifier = be16_put(cmd->status_qualifier);
-	if (cmd->edtl_out && cmd->edtl_in && cmd->residual_in_kind) {
+	if (task->bidirectional && cmd->residual_in_kind) {
 		r->flags |= cmd->residual_in_kind == RESIDUAL_OVERFLOW ? RSP_BIDI_OVERFLOW
 								       : RSP_BIDI_UNDERFLOW;
 		r->bidi_read_residual_count = be32_put(cmd->residual_in);
