@@ -28,7 +28,7 @@ struct tmf_work {
 	bool has_order;
 	uint32_t order;
 	uint64_t id;
-	uint64_t seq; /* of the first command that is younger than the function */
+	uint64_t seq;
 	uint32_t nlus, at; /* LUs to go through, held */
 	struct lu *lus[];
 };
@@ -43,6 +43,7 @@ struct tmf *tmf_new(struct nexus *nexus, struct loop *loop)
 	tmf->nexus = nexus;
 	tmf->loop = loop;
 	tmf->id = abort_id(nexus->eng);
+	tmf->seq = engine_loop(nexus->eng, loop)->next_seq;
 	return tmf;
 }
 
@@ -300,7 +301,7 @@ static struct tmf_work *work_new(struct tmf *tmf, const struct lunmap_entry *one
 	w->has_order = tmf->has_order;
 	w->order = tmf->order;
 	w->id = tmf->id;
-	w->seq = engine_loop(w->eng, w->loop)->next_seq;
+	w->seq = tmf->seq;
 	w->tmf = tmf;
 	w->timer.fire = stuck;
 	return w;

@@ -39,7 +39,7 @@ struct tmf {
 	bool stuck; /* REJECTED because a disk does not give a command back */
 	/* The engine's. */
 	struct loop *loop;
-	void *work;
+	uint64_t seq; /* of the first command on this loop that is younger */
 };
 
 /*
@@ -50,7 +50,10 @@ bool tmf_supported(enum tmf_function function);
 /* Whether it ends more than one task: RFC 7143 4.2.3.1. Any thread. */
 bool tmf_is_multi_task(enum tmf_function function);
 
-/* On loop. NULL: no memory. */
+/*
+ * On loop, when its turn has come: of the commands that the loop submits later none is meant. NULL:
+ * no memory.
+ */
 struct tmf *tmf_new(struct nexus *nexus, struct loop *loop);
 struct tmf *tmf_free(struct tmf *tmf);
 /*

@@ -185,6 +185,8 @@ void conn_start(struct entity *entity, struct listener *listener, struct loop *l
 	for (unsigned i = 0; i < CONN_ENDED_ITTS; i++)
 		conn->ended_itts[i] = TAG_RESERVED;
 	tx_init(conn);
+	fence_init(conn);
+	list_init(&conn->tmfs);
 	(void)loops_peername(entity->loops, fd, &conn->remote);
 	(void)loops_sockname(entity->loops, fd, &conn->local);
 	address_text(&conn->remote, conn->peer, sizeof(conn->peer));
@@ -279,6 +281,7 @@ static void conn_cleanup(struct conn *conn)
 	loop_shutdown(conn->loop, conn->fd);
 	if (loop_op_busy(&conn->rx.op))
 		loop_cancel(conn->loop, &conn->rx.op);
+	fence_conn_gone(conn);
 	tx_drop(conn);
 	login_stop_waiting(conn);
 	if (conn->sess && !conn->left_sess) {

@@ -17,6 +17,7 @@
 
 #include "base/hash.h"
 #include "base/list.h"
+#include "fabric/iscsi/fence.h"
 #include "fabric/iscsi/keys.h"
 #include "fabric/iscsi/limits.h"
 #include "fabric/iscsi/target.h"
@@ -24,6 +25,7 @@
 #include "fabric/iscsi/wire.h"
 #include "loop/loop.h"
 
+struct cmd;
 struct conn;
 struct login;
 struct login_hold;
@@ -102,6 +104,7 @@ struct rx {
 struct tx_item {
 	struct list link;
 	struct task *task; /* NULL: a plain PDU */
+	uint32_t fence; /* the one that it is held behind */
 };
 
 /* A PDU with everything in it; made by tx_pdu_new(). */
@@ -114,6 +117,14 @@ struct tx_pdu {
 	uint8_t *data; /* malloc'ed, or NULL */
 	uint32_t data_bytes;
 	struct iovec pages; /* or pool pages of one run */
+};
+
+/* RFC 7143 4.2.3.4: tasks that functions from elsewhere have ended (cleared.c). */
+struct conn_cleared {
+	uint64_t id, lun; /* what was told last */
+	bool pending; /* it is not acknowledged: data for such tasks may still be coming */
+	bool marked;
+	uint32_t statsn; /* what acknowledges it, when marked */
 };
 
 struct tx_batch;
@@ -174,6 +185,10 @@ struct conn {
 
 	struct rx rx;
 	struct tx tx;
+	struct conn_fence fence;
+	struct list
+		tmfs; /* struct tmf_request: functions that came here, until they are answered */
+	struct conn_cleared cleared;
 
 	struct loop_timer timer; /* login time limit, then pings */
 	uint64_t last_rx_ns;
@@ -277,6 +292,8 @@ void join_done(struct conn *conn);
 /* RFC 7143 11.17: answer a PDU that cannot be accepted with its header. */
 void reject_send(struct conn *conn, const struct pdu *pdu, enum iscsi_reject reason);
 void nop_ping(struct conn *conn);
+/* A ping, behind what is queued, so that the initiator tells what it has got; sent may be NULL. */
+void nop_solicit(struct conn *conn, void (*sent)(struct conn *conn, struct tx_pdu *p));
 void text_done(struct conn *conn);
 /* A command or task management function has ended: a logout may have waited for it. */
 void logout_go_on(struct conn *conn);
@@ -286,5 +303,15 @@ void logout_finish(struct conn *conn);
 void logout_answer(struct conn *conn);
 void async_send(
 	struct conn *conn, enum iscsi_async_event event, uint16_t p1, uint16_t p2, uint16_t p3);
+
+/* ---- cleared.c: fast abort ---- */
+
+/*
+ * A command of this connection was ended by a function that is about many tasks. True: its
+ * initiator knows, and sends no more data for it.
+ */
+bool cleared_tell(struct conn *conn, const struct cmd *cmd);
+/* A NOP-Out has come that may acknowledge what was told. */
+void cleared_acked(struct conn *conn);
 
 #endif

@@ -6,6 +6,7 @@
 #include "engine/cmd.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
+#include "fabric/iscsi/tmf.h"
 
 static void go_on(struct task *task);
 
@@ -120,6 +121,11 @@ static void go_on(struct task *task)
 	}
 	if (task->state != TASK_COLLECTING || task->unsolicited || task->receiving)
 		return;
+	if (task->frozen) {
+		if (task->awaited && quiet(task))
+			tmf_data_came(task);
+		return;
+	}
 	if (task->data_error != SENSE_NO_SENSE) {
 		/* The rest of what was asked for is let in before the command ends. */
 		if (quiet(task))
@@ -141,7 +147,7 @@ void task_answer(struct task *task)
 	 * last PDU; a tag that was answered before could be used anew while they still come.
 	 */
 	if (quiet(task) && !task->sending && !task->status_sent)
-		tx_send_task(task->conn, task);
+		fence_send_task(task->conn, task);
 }
 
 /*
@@ -184,7 +190,7 @@ void task_data_begin(struct conn *conn, const struct pdu *pdu)
 
 	rx_sink_discard(conn);
 	if (!task) {
-		if (!ended_lately(conn, itt))
+		if (!ended_lately(conn, itt) && !conn->cleared.pending)
 			reject_send(conn, pdu, ISCSI_REJECT_INVALID_PDU_FIELD);
 		return;
 	}
@@ -255,6 +261,12 @@ void task_data_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 		reject_send(conn, pdu, ISCSI_REJECT_DATA_DIGEST_ERROR);
 	}
 	count_data(task, pdu);
+	go_on(task);
+}
+
+void task_thaw(struct task *task)
+{
+	task->frozen = false;
 	go_on(task);
 }
 

@@ -160,6 +160,8 @@ void ffp_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 	const struct ffp_row *row = row_of(conn, pdu);
 
 	conn->exp_statsn = be32_get(((const struct bhs_nop_out *)&pdu->bhs)->expstatsn);
+	if (conn->fence.waits)
+		fence_acked(conn);
 	if (!row)
 		return;
 	if (row->end)

@@ -31,7 +31,7 @@ void keys_config_init(struct keys_config *c)
 		.default_time2retain = 20,
 		.max_outstanding_r2t = 8,
 		.error_recovery_level = 0,
-		.task_reporting = TASK_REPORTING_RFC3720,
+		.task_reporting = KEYS_TASK_REPORTING_SUPPORTED,
 		.iscsi_protocol_level = PROTOCOL_LEVEL_SAM5,
 		.login_keys_workaround = true,
 	};

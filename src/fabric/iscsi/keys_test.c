@@ -314,7 +314,7 @@ static void test_usual(void **state)
 		"HeaderDigest=CRC32C|DataDigest=None|MaxConnections=1|InitialR2T=No|"
 		"ImmediateData=Yes|MaxBurstLength=1048576|DefaultTime2Wait=5|DefaultTime2Retain=0|"
 		"MaxOutstandingR2T=8|DataPDUInOrder=Yes|DataSequenceInOrder=Yes|"
-		"ErrorRecoveryLevel=0|TaskReporting=RFC3720|iSCSIProtocolLevel=2|"
+		"ErrorRecoveryLevel=0|TaskReporting=FastAbort|iSCSIProtocolLevel=2|"
 		"FirstBurstLength=262144|");
 	assert_int_equal(x->values.conn.header_digest, DIGEST_CRC32C);
 	assert_int_equal(x->values.conn.data_digest, DIGEST_NONE);

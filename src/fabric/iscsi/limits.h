@@ -41,7 +41,8 @@
  */
 #define KEYS_ERROR_RECOVERY_LEVEL_SUPPORTED 0
 #define KEYS_PROTOCOL_LEVEL_SUPPORTED       PROTOCOL_LEVEL_SAM5
-#define KEYS_TASK_REPORTING_SUPPORTED       TASK_REPORTING_RFC3720
+#define KEYS_TASK_REPORTING_SUPPORTED                                                              \
+	(TASK_REPORTING_RFC3720 | TASK_REPORTING_RESPONSE_FENCE | TASK_REPORTING_FAST_ABORT)
 #define KEYS_ORDER_SUPPORTED                CAN_YES
 
 /* ---- Login (RFC 7143 6.3) ---- */
@@ -107,6 +108,26 @@
 
 /* Algorithms in one CHAP_A list; there are four, the rest is ignored with an error. */
 #define CHAP_ALGORITHMS_LIST_MAX 32
+
+/* ---- Task management and fences (RFC 7143 4.2.2.3, 4.2.3) ---- */
+
+/*
+ * How long an initiator may leave responses without an acknowledgement that it was asked for, until
+ * its connection is closed: the other connections of the session wait meanwhile.
+ */
+#define FENCE_ACK_NS 10000000000ull
+
+/*
+ * Responses of a connection that wait for a fence. Each command acknowledges what came before it;
+ * who sends on for four windows without is closed.
+ */
+#define FENCE_HELD_MAX (4 * SESS_DEPTH_MAX)
+
+/*
+ * How long a function that is about many tasks waits for Data-Out that were asked for (4.2.3.3):
+ * initiators that stop sending data with the function, as Linux's does, are not waited for longer.
+ */
+#define TMF_DATA_WAIT_NS 1000000000ull
 
 /* ---- Connections and sessions ---- */
 

@@ -178,6 +178,7 @@ static void log_out(struct conn *conn, uint32_t itt, bool session)
 		};
 		sess_visit(sess, &conn->look);
 	}
+	fence_forgo(conn);
 	give_up_data(conn);
 	sess_drop_held(sess, conn);
 	logout_go_on(conn);

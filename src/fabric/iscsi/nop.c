@@ -18,6 +18,7 @@ void nop_out(struct conn *conn, const struct pdu *pdu, const struct iovec *data,
 
 	/* With the reserved tag it answers our ping, or is none at all: no answer either way. */
 	if (itt == TAG_RESERVED) {
+		cleared_acked(conn);
 		if (be32_get(o->target_transfer_tag) == conn->ping_ttt)
 			conn->ping_sent = false;
 		return;
@@ -39,7 +40,7 @@ void nop_out(struct conn *conn, const struct pdu *pdu, const struct iovec *data,
 	tx_send(conn, p);
 }
 
-static void send_ping(struct conn *conn)
+void nop_solicit(struct conn *conn, void (*sent)(struct conn *conn, struct tx_pdu *p))
 {
 	struct tx_pdu *p = tx_pdu_new(conn, ISCSI_OP_NOP_IN, TAG_RESERVED);
 
@@ -49,6 +50,7 @@ static void send_ping(struct conn *conn)
 		conn->ping_ttt = 0;
 	((struct bhs_nop_in *)&p->bhs)->target_transfer_tag = be32_put(conn->ping_ttt);
 	p->takes_statsn = false;
+	p->sent = sent;
 	conn->ping_sent = true;
 	tx_send(conn, p);
 }
@@ -68,7 +70,7 @@ void nop_ping(struct conn *conn)
 		sess_count_error(conn->sess, SESS_CONNECTION_ERROR);
 		conn_close(conn, "no answer to a ping for %u s", a->nopin_response_timeout);
 	} else {
-		send_ping(conn);
+		nop_solicit(conn, NULL);
 		loop_timer_arm(conn->loop, &conn->timer, a->nopin_response_timeout * NS_PER_S);
 	}
 }

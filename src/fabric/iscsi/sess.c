@@ -129,6 +129,7 @@ static struct sess *sess_alloc(struct conn *conn, const struct keys_values *valu
 	pthread_mutex_init(&sess->lock, NULL);
 	list_init(&sess->conns);
 	list_init(&sess->held);
+	list_init(&sess->fences);
 	list_init(&sess->tpg_link);
 	list_init(&sess->entity_link);
 	sess->end_msg.fn = end_at_home;
@@ -247,6 +248,16 @@ static void leave_lists(struct sess *sess)
 		sess->tpg = NULL;
 	}
 	engine_unlock(sess->entity->eng);
+}
+
+bool sess_has_several(struct sess *sess)
+{
+	bool several;
+
+	pthread_mutex_lock(&sess->lock);
+	several = sess->nconns > 1;
+	pthread_mutex_unlock(&sess->lock);
+	return several;
 }
 
 void sess_set_error(struct sess *sess, const char *why)

@@ -82,6 +82,10 @@ struct sess {
 	uint32_t entering; /* turns that were given and have not been taken to their end yet */
 	bool barrier; /* one of these is for something that has to be alone */
 	const struct task *ordered; /* what comes after it waits for its end */
+
+	struct list fences; /* struct fence, the first one is at work (fence.c) */
+	_Atomic uint32_t fence_last; /* number of the youngest; changed under the lock */
+	uint32_t fence_passed; /* of the last one that is no reason to hold anything any more */
 };
 
 /* RFC 7143 4.2.2.1: serial number arithmetic of RFC 1982. */
@@ -125,6 +129,8 @@ void sess_end(struct sess *sess);
  */
 void sess_drop(struct sess *sess, const char *why);
 void sess_dismiss(struct sess *sess, const char *why);
+/* It has more than one connection. Any loop. */
+bool sess_has_several(struct sess *sess);
 /* What went wrong last. Any loop. */
 void sess_set_error(struct sess *sess, const char *why);
 

@@ -11,6 +11,7 @@
 #include "engine/nexus.h"
 #include "fabric/iscsi/ffp.h"
 #include "fabric/iscsi/sess.h"
+#include "fabric/iscsi/tmf.h"
 
 static struct node_loop *node_loop(const struct conn *conn)
 {
@@ -118,6 +119,8 @@ void task_remember_ended(struct task *task)
 
 void task_kill(struct task *task)
 {
+	if (task->awaited)
+		tmf_data_came(task);
 	/* Data that are on their way for it are then no reason for a Reject. */
 	if (task->hashed && (task->unsolicited || task->nr2ts))
 		task_remember_ended(task);
@@ -368,10 +371,18 @@ void task_send_status(struct cmd *cmd)
 	leave_window(task);
 	conn->rsp_pdus++;
 	task->state = TASK_RESPONDING;
-	task_answer(task);
+	/* TASK ABORTED (TAS): with fast abort there is nothing to wait for. */
+	if (cmd->cleared_by && cleared_tell(conn, cmd))
+		task_give_up_data(task);
+	else
+		task_answer(task);
 }
 
 void task_aborted(struct cmd *cmd)
 {
-	task_kill(cmd->task);
+	struct task *task = cmd->task;
+
+	if (cmd->cleared_by)
+		cleared_tell(task->conn, cmd);
+	task_kill(task);
 }

@@ -18,6 +18,7 @@
 
 struct cmd;
 struct tmf;
+struct tmf_request;
 
 /* One outstanding R2T. */
 struct r2t {
@@ -53,6 +54,8 @@ struct task {
 	bool receiving; /* rx is putting data into its memory */
 	bool sending; /* in the send queue or in a batch */
 	bool answer; /* status is to be sent once the data that must come in are in */
+	bool frozen; /* a function is about to end it: no more data are asked for */
+	struct tmf_request *awaited; /* ref: waits for the data that were */
 	enum sense_name data_error; /* what its data suffered, told when the engine asks for them */
 	/* A request that is no SCSI command, held for its turn. */
 	struct pdu *held_pdu;
@@ -113,6 +116,8 @@ void task_answer(struct task *task);
 
 /* The initiator will send no more data (it logs out): what waits for them ends without. */
 void task_give_up_data(struct task *task);
+/* A function that was to end it has not. */
+void task_thaw(struct task *task);
 
 /* fabric_ops (task.c, dataout.c) */
 void task_want_data_out(struct cmd *cmd, uint32_t bytes);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tmf.c: Task Management Function Request and Response (RFC 7143 11.5, 11.6, 4.2.3). */
+/*
+ * tmf.c: Task Management Function Request and Response (RFC 7143 11.5, 11.6, 4.2.3), over all
+ * connections of the session.
+ */
 #include "engine/tmf.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,11 +14,28 @@
 #include "fabric/iscsi/ffp.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
+#include "fabric/iscsi/tmf.h"
+#include "scsi/lun.h"
+
+/* Where the task of an ABORT TASK is. */
+enum where { NOWHERE, IN_ENGINE, ENDED_HERE };
 
 struct tmf_request {
-	struct conn *conn; /* pinned */
-	uint32_t itt;
-	bool cold_reset;
+	struct conn *conn; /* pinned until it is answered; it all goes on on its loop */
+	struct loop *loop;
+	struct list link; /* in conn->tmfs */
+	struct tmf *tmf; /* owned, until tmf_submit() */
+	uint64_t id;
+	uint32_t itt, ref_itt, cmdsn, refcmdsn;
+	uint8_t function; /* enum tmf_function */
+	bool submitted;
+	enum iscsi_tmf_response response;
+	_Atomic unsigned refs; /* its own, of tasks that it waits for, of the message */
+	_Atomic unsigned waits; /* such tasks, and the visit that finds them */
+	struct loop_timer timer;
+	struct loop_msg go;
+	struct sess_visit visit;
+	enum where where; /* ABORT TASK */
 };
 
 /* 11.5.1, RFC 7144; TASK REASSIGN is no function of the engine. */
@@ -62,7 +83,7 @@ uint32_t tmf_not_carried(const struct sess *sess)
 }
 
 static void respond_with(struct conn *conn, uint32_t itt, enum iscsi_tmf_response response,
-	const uint8_t additional[3])
+	const uint8_t additional[3], bool fenced)
 {
 	struct tx_pdu *p = tx_pdu_new(conn, ISCSI_OP_TASK_MANAGEMENT_RESPONSE, itt);
 	struct bhs_tmf_response *h;
@@ -72,14 +93,14 @@ static void respond_with(struct conn *conn, uint32_t itt, enum iscsi_tmf_respons
 	h = (struct bhs_tmf_response *)&p->bhs;
 	h->response = (uint8_t)response;
 	memcpy(h->additional_information, additional, sizeof(h->additional_information));
-	tx_send(conn, p);
+	fence_send(conn, p, fenced);
 }
 
 static void respond(struct conn *conn, uint32_t itt, enum iscsi_tmf_response response)
 {
 	static const uint8_t nothing[3];
 
-	respond_with(conn, itt, response, nothing);
+	respond_with(conn, itt, response, nothing, false);
 }
 
 static enum iscsi_tmf_response map_response(const struct tmf *tmf)
@@ -103,49 +124,253 @@ static void drop_all(struct conn *conn)
 	struct sess *sess;
 
 	engine_lock(conn->entity->eng);
-	tpg = conn->sess->tpg;
 	/* A session that has ended meanwhile has no group any more. */
-	if (tpg)
-		list_for_each (sess, &tpg->sessions, struct sess, tpg_link)
-			if (sess != conn->sess)
-				sess_drop(sess, "TARGET COLD RESET");
+	if (conn->sess->tpg)
+		list_for_each (tpg, &conn->sess->tpg->target->tpgs, struct tpg, link)
+			list_for_each (sess, &tpg->sessions, struct sess, tpg_link)
+				if (sess != conn->sess)
+					sess_drop(sess, "TARGET COLD RESET");
 	engine_unlock(conn->entity->eng);
 	conn_close_when_sent(conn);
+}
+
+/* ---- a function under way -------------------------------------------------------------------- */
+
+static struct tmf_request *request_new(
+	struct conn *conn, const struct bhs_tmf_request *q, uint8_t function)
+{
+	struct tmf_request *r = conn->pins < CONN_TMFS_MAX ? calloc(1, sizeof(*r)) : NULL;
+	struct tmf *tmf = r ? tmf_new(conn->sess->nexus, conn->loop) : NULL;
+
+	if (!tmf) {
+		free(r);
+		return NULL;
+	}
+	*r = (struct tmf_request){ .conn = conn,
+		.loop = conn->loop,
+		.tmf = tmf,
+		.id = tmf->id,
+		.itt = be32_get(q->initiator_task_tag),
+		.ref_itt = be32_get(q->referenced_task_tag),
+		.cmdsn = be32_get(q->cmdsn),
+		.refcmdsn = be32_get(q->refcmdsn),
+		.function = function };
+	atomic_init(&r->refs, 1);
+	atomic_init(&r->waits, 1);
+	list_push_back(&conn->tmfs, &r->link);
+	conn->pins++;
+	tmf->task = r;
+	tmf->function = function;
+	tmf->ref_tag = r->ref_itt;
+	tmf->has_order = true;
+	tmf->order = r->cmdsn;
+	memcpy(tmf->lun, q->lun, sizeof(tmf->lun));
+	return r;
+}
+
+static void request_unref(struct tmf_request *r)
+{
+	if (atomic_fetch_sub(&r->refs, 1) == 1)
+		free(r);
+}
+
+bool tmf_is_from(const struct conn *conn, uint64_t id)
+{
+	const struct tmf_request *r;
+
+	list_for_each (r, &conn->tmfs, struct tmf_request, link)
+		if (r->id == id)
+			return true;
+	return false;
+}
+
+/* It is answered, or there is nobody to tell. */
+static void request_over(struct tmf_request *r)
+{
+	struct conn *conn = r->conn;
+
+	list_del(&r->link);
+	request_unref(r);
+	conn->pins--;
+	if (conn->closing)
+		conn_reap(conn);
+	else
+		logout_go_on(conn);
+}
+
+/* Without the engine. */
+static void request_answer(struct tmf_request *r, enum iscsi_tmf_response response)
+{
+	r->tmf = tmf_free(r->tmf);
+	if (!r->conn->closing)
+		respond(r->conn, r->itt, response);
+	request_over(r);
+}
+
+static void submit(struct tmf_request *r)
+{
+	struct tmf *tmf = r->tmf;
+
+	if (r->submitted)
+		return;
+	r->submitted = true;
+	r->tmf = NULL;
+	loop_timer_disarm(r->conn->loop, &r->timer);
+	tmf_submit(tmf);
+}
+
+static void thaw(struct sess_visit *v, struct conn *conn)
+{
+	struct hash_node *n, *tmp;
+
+	hash_for_each_safe(n, tmp, &conn->tasks)
+	{
+		struct task *t = container_of(n, struct task, hash.node);
+
+		if (t->frozen)
+			task_thaw(t);
+	}
+}
+
+static void thawed(struct sess_visit *v)
+{
+	request_over(container_of(v, struct tmf_request, visit));
 }
 
 void task_tmf_done(struct tmf *tmf)
 {
 	struct tmf_request *r = tmf->task;
 	struct conn *conn = r->conn;
+	bool complete = tmf->response == TMF_FUNCTION_COMPLETE;
+	bool multi = tmf_is_multi_task((enum tmf_function)r->function);
+	bool cold = r->function == TMF_TARGET_COLD_RESET;
 
-	conn->pins--;
-	if (conn->closing) {
-		conn_reap(conn);
-	} else {
-		/* A Logout Response that did not wait for it is the last PDU (11.15). */
-		if (!conn->logged_out)
-			respond_with(conn, r->itt, map_response(tmf), tmf->info);
-		if (r->cold_reset && tmf->response == TMF_FUNCTION_COMPLETE)
-			drop_all(conn);
-		if (!conn->closing)
-			logout_go_on(conn);
-	}
-	free(r);
+	/*
+	 * A Logout Response that did not wait for it is the last PDU (11.15). After a cold reset no
+	 * connection is left to be fenced off.
+	 */
+	if (!conn->closing && !conn->logged_out)
+		respond_with(conn, r->itt, map_response(tmf), tmf->info, multi && !cold);
+	if (!conn->closing && cold && complete)
+		drop_all(conn);
 	tmf_free(tmf);
+	if (!multi || complete) {
+		request_over(r);
+		return;
+	}
+	r->visit = (struct sess_visit){ .fn = thaw, .done = thawed, .loop = conn->loop };
+	sess_visit(conn->sess, &r->visit);
 }
+
+/* ---- many tasks: RFC 7143 4.2.3.3, 4.2.3.4 --------------------------------------------------- */
+
+static bool concerns(const struct tmf_request *r, const struct task *t)
+{
+	uint64_t lun, its;
+
+	if (!sna_lt(t->cmdsn, r->cmdsn))
+		return false;
+	if (r->function != TMF_ABORT_TASK_SET && r->function != TMF_CLEAR_TASK_SET &&
+		r->function != TMF_LOGICAL_UNIT_RESET)
+		return true;
+	return lun_decode(r->tmf->lun, &lun) == LUN_NORMAL &&
+	       lun_decode(t->cmd->lun, &its) == LUN_NORMAL && lun == its;
+}
+
+/* One of those that were waited for; it gives its reference. */
+static void came(struct tmf_request *r)
+{
+	if (atomic_fetch_sub(&r->waits, 1) == 1)
+		loop_post(r->loop, &r->go);
+	else
+		request_unref(r);
+}
+
+void tmf_data_came(struct task *task)
+{
+	struct tmf_request *r = task->awaited;
+
+	task->awaited = NULL;
+	came(r);
+}
+
+static void all_came(struct loop *loop, struct loop_msg *msg)
+{
+	struct tmf_request *r = container_of(msg, struct tmf_request, go);
+
+	submit(r);
+	request_unref(r);
+}
+
+static void waited_long_enough(struct loop_timer *t)
+{
+	submit(container_of(t, struct tmf_request, timer));
+}
+
+/*
+ * What was asked for is let in before the function goes to the engine; with fast aborts it may come
+ * later and is let go then. A command that only waits for data to be told its status has no part in
+ * the engine any more: it ends here.
+ */
+static void look_at(struct tmf_request *r, struct task *t, bool fast)
+{
+	if (!t->cmd || !concerns(r, t))
+		return;
+	if (t->state == TASK_RESPONDING && !t->sending && !t->status_sent) {
+		task_kill(t);
+	} else if (t->state == TASK_COLLECTING && t->nr2ts && !fast && !t->awaited) {
+		t->frozen = true;
+		t->awaited = r;
+		atomic_fetch_add(&r->refs, 1);
+		atomic_fetch_add(&r->waits, 1);
+	}
+}
+
+static void find_tasks(struct sess_visit *v, struct conn *conn)
+{
+	struct tmf_request *r = container_of(v, struct tmf_request, visit);
+	bool fast = conn->sess->params.task_reporting == TASK_REPORTING_FAST_ABORT;
+	struct hash_node *n, *tmp;
+
+	hash_for_each_safe(n, tmp, &conn->tasks)
+		look_at(r, container_of(n, struct task, hash.node), fast);
+}
+
+static void tasks_found(struct sess_visit *v)
+{
+	struct tmf_request *r = container_of(v, struct tmf_request, visit);
+
+	loop_timer_arm(r->conn->loop, &r->timer, TMF_DATA_WAIT_NS);
+	came(r);
+}
+
+static void many_tasks(struct tmf_request *r)
+{
+	r->timer.fire = waited_long_enough;
+	r->go.fn = all_came;
+	atomic_fetch_add(&r->refs, 1);
+	r->visit =
+		(struct sess_visit){ .fn = find_tasks, .done = tasks_found, .loop = r->conn->loop };
+	/* Here at once: what comes next may be the data. */
+	find_tasks(&r->visit, r->conn);
+	sess_visit(r->conn->sess, &r->visit);
+}
+
+/* ---- ABORT TASK ------------------------------------------------------------------------------ */
 
 /*
  * ABORT TASK of a task that the engine does not have (11.5.1, RFC 7143 11.6.1 a): one that was not
  * received but whose CmdSN is in the window counts as received, so that it is never run.
  */
-static enum iscsi_tmf_response abort_absent(struct conn *conn, const struct bhs_tmf_request *q)
+static enum iscsi_tmf_response abort_absent(const struct tmf_request *r)
 {
-	uint32_t ref = be32_get(q->refcmdsn), exp, max;
+	struct conn *conn = r->conn;
 	struct sess *sess = conn->sess;
+	uint32_t ref = r->refcmdsn, exp, max;
 	struct task *t;
 
 	sess_window(sess, &exp, &max);
-	if (sna_lt(ref, exp) || sna_lt(max, ref) || !sna_lt(ref, be32_get(q->cmdsn)))
+	if (conn->closing || sna_lt(ref, exp) || sna_lt(max, ref) || !sna_lt(ref, r->cmdsn))
 		return ISCSI_TMF_TASK_DOES_NOT_EXIST;
 	t = task_new(conn);
 	if (!t)
@@ -174,27 +399,52 @@ static enum iscsi_tmf_response abort_here(struct task *t)
 	return ISCSI_TMF_FUNCTION_COMPLETE;
 }
 
-static void submit(struct conn *conn, const struct bhs_tmf_request *q, uint8_t function)
+static void look_for(struct tmf_request *r, const struct conn *conn)
 {
-	struct tmf_request *r = conn->pins < CONN_TMFS_MAX ? calloc(1, sizeof(*r)) : NULL;
-	struct tmf *tmf = r ? tmf_new(conn->sess->nexus, conn->loop) : NULL;
+	struct task *t = task_find(conn, r->ref_itt);
 
-	if (!tmf) {
-		free(r);
-		respond(conn, be32_get(q->initiator_task_tag), ISCSI_TMF_FUNCTION_REJECTED);
+	if (!t)
+		return;
+	r->where = IN_ENGINE;
+	if (t->state != TASK_HELD && t->state != TASK_RESPONDING)
+		return;
+	r->response = abort_here(t);
+	r->where = ENDED_HERE;
+}
+
+static void find_task(struct sess_visit *v, struct conn *conn)
+{
+	struct tmf_request *r = container_of(v, struct tmf_request, visit);
+
+	if (r->where == NOWHERE)
+		look_for(r, conn);
+}
+
+static void looked_for(struct tmf_request *r)
+{
+	if (r->where == IN_ENGINE)
+		submit(r);
+	else
+		request_answer(r, r->where == NOWHERE ? abort_absent(r) : r->response);
+}
+
+static void task_found(struct sess_visit *v)
+{
+	looked_for(container_of(v, struct tmf_request, visit));
+}
+
+/* It may be on another connection (4.2.2): nothing says that it is on this one. */
+static void one_task(struct tmf_request *r)
+{
+	struct conn *conn = r->conn;
+
+	look_for(r, conn);
+	if (r->where != NOWHERE || !sess_has_several(conn->sess)) {
+		looked_for(r);
 		return;
 	}
-	r->conn = conn;
-	r->itt = be32_get(q->initiator_task_tag);
-	r->cold_reset = function == TMF_TARGET_COLD_RESET;
-	conn->pins++;
-	tmf->task = r;
-	tmf->function = function;
-	tmf->ref_tag = be32_get(q->referenced_task_tag);
-	tmf->has_order = true;
-	tmf->order = be32_get(q->cmdsn);
-	memcpy(tmf->lun, q->lun, sizeof(tmf->lun));
-	tmf_submit(tmf);
+	r->visit = (struct sess_visit){ .fn = find_task, .done = task_found, .loop = conn->loop };
+	sess_visit(conn->sess, &r->visit);
 }
 
 void tmf_request(struct conn *conn, const struct pdu *pdu, const struct iovec *data, unsigned n)
@@ -202,23 +452,20 @@ void tmf_request(struct conn *conn, const struct pdu *pdu, const struct iovec *d
 	const struct bhs_tmf_request *q = (const struct bhs_tmf_request *)&pdu->bhs;
 	uint8_t function = q->function & ISCSI_TMF_MASK;
 	uint32_t itt = bhs_itt(&pdu->bhs);
-	const struct function *f;
+	const struct function *f = function_of(conn->sess, function);
+	struct tmf_request *r;
 
 	if (function == ISCSI_TMF_TASK_REASSIGN) {
 		respond(conn, itt, ISCSI_TMF_REASSIGNMENT_NOT_SUPPORTED);
 		return;
 	}
-	if (function == ISCSI_TMF_ABORT_TASK) {
-		struct task *t = task_find(conn, be32_get(q->referenced_task_tag));
-
-		if (!t || t->state == TASK_HELD || t->state == TASK_RESPONDING) {
-			respond(conn, itt, t ? abort_here(t) : abort_absent(conn, q));
-			return;
-		}
-	}
-	f = function_of(conn->sess, function);
-	if (f)
-		submit(conn, q, f->engine);
+	r = f ? request_new(conn, q, f->engine) : NULL;
+	if (!r)
+		respond(conn, itt, f ? ISCSI_TMF_FUNCTION_REJECTED : ISCSI_TMF_NOT_SUPPORTED);
+	else if (r->function == TMF_ABORT_TASK)
+		one_task(r);
+	else if (tmf_is_multi_task((enum tmf_function)r->function))
+		many_tasks(r);
 	else
-		respond(conn, itt, ISCSI_TMF_NOT_SUPPORTED);
+		submit(r);
 }
