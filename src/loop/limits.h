@@ -53,6 +53,9 @@ enum {
 	 */
 	URING_RING_BUFS = 32,
 
+	/* Name of a network namespace, in bytes. */
+	LOOP_NETNS_BYTES_MAX = 63,
+
 	/* Descriptors that epoll reports at a time. */
 	EPOLL_EVENTS_MAX = 256,
 	/* Connections that are accepted before others have their turn. */

@@ -73,13 +73,19 @@ void loop_cancel(struct loop *loop, struct loop_op *op);
 /*
  * Open a listening stream socket.
  *	addr	IPv4, IPv6 or Unix address; port 0 lets the kernel choose
+ *	netns	NULL or "": where the process is; else the name of a network namespace, as
+ *		ip-netns(8) makes them (/run/netns)
  *	flags	LOOP_FREEBIND: the address need not exist yet
  *	ret_bound	(may be NULL) the address with the port that was really bound
- * Returns the descriptor or -errno. Any thread.
+ * Returns the descriptor or -errno; of netns: -ENOENT: there is none of that name, -EPERM: the
+ * process may not enter it. Blocks. Any thread but a loop's.
  */
 enum { LOOP_FREEBIND = 1 };
-int loops_listen(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen, int flags,
-	struct sockaddr_storage *ret_bound);
+int loops_listen(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen,
+	const char *netns, int flags, struct sockaddr_storage *ret_bound);
+
+/* Whether this host has the address now, in the process's network namespace. Any thread. */
+bool loops_has_address(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen);
 
 /*
  * Accept connections until cancelled. done runs with the descriptor of each new connection

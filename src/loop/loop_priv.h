@@ -153,7 +153,8 @@ extern const struct loop_impl loop_uring, loop_epoll, loop_sim;
 /* The blocking calls below the loops: the system's (sys_host.c) or the simulator's. */
 struct loop_sys {
 	int (*listen)(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen,
-		int flags, struct sockaddr_storage *ret_bound);
+		const char *netns, int flags, struct sockaddr_storage *ret_bound);
+	bool (*has_address)(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen);
 	int (*peername)(struct loops *loops, int fd, struct sockaddr_storage *ret);
 	int (*sockname)(struct loops *loops, int fd, struct sockaddr_storage *ret);
 	int (*open)(struct loops *loops, const char *path, int flags, mode_t mode);

@@ -12,10 +12,15 @@
 
 #include "loop/loop_priv.h"
 
-int loops_listen(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen, int flags,
-	struct sockaddr_storage *ret_bound)
+int loops_listen(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen,
+	const char *netns, int flags, struct sockaddr_storage *ret_bound)
 {
-	return loops->sys->listen(loops, addr, addrlen, flags, ret_bound);
+	return loops->sys->listen(loops, addr, addrlen, netns ? netns : "", flags, ret_bound);
+}
+
+bool loops_has_address(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen)
+{
+	return loops->sys->has_address(loops, addr, addrlen);
 }
 
 int loops_peername(struct loops *loops, int fd, struct sockaddr_storage *ret)

@@ -447,6 +447,7 @@ static int sim_fsync_dir(struct loops *loops, const char *dir)
 
 const struct loop_sys loop_sys_sim = {
 	.listen = sim_listen,
+	.has_address = sim_has_address,
 	.peername = sim_peername,
 	.sockname = sim_sockname,
 	.open = sim_open,

@@ -5,7 +5,8 @@
  *
  * Towards the target bytes arrive after a delay, in pieces. Towards the peer they are there when
  * the target's send has moved them, which takes several steps; a peer that stalls lets the send
- * wait. Every address is local but those of 192.0.2.0/24, which need LOOP_FREEBIND.
+ * wait. Every address is local but those of 192.0.2.0/24, which need LOOP_FREEBIND. Every network
+ * namespace is there; peers reach the process's own alone.
  */
 #include <assert.h>
 #include <errno.h>
@@ -27,6 +28,7 @@ enum {
 struct sim_listen {
 	struct list link; /* in sim.listens */
 	struct sockaddr_storage addr;
+	char netns[LOOP_NETNS_BYTES_MAX + 1];
 	struct loop_op *op; /* accept, NULL: none */
 	struct list queue; /* struct sim_conn, not yet accepted */
 };
@@ -415,35 +417,44 @@ static bool addr_foreign(const struct sockaddr_storage *a)
 	       (ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 8) == 0xc00002;
 }
 
-static struct sim_listen *listen_find(struct sim *sim, struct sockaddr_storage *to)
+static struct sim_listen *listen_find(
+	struct sim *sim, const char *netns, struct sockaddr_storage *to)
 {
 	struct sim_listen *l;
 
 	list_for_each (l, &sim->listens, struct sim_listen, link)
-		if (addr_reaches(&l->addr, to))
+		if (!strcmp(l->netns, netns) && addr_reaches(&l->addr, to))
 			return l;
 	return NULL;
 }
 
-int sim_listen(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen, int flags,
-	struct sockaddr_storage *ret_bound)
+bool sim_has_address(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen)
+{
+	struct sockaddr_storage a;
+
+	return addr_set(&a, addr, addrlen) && !addr_foreign(&a);
+}
+
+int sim_listen(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen,
+	const char *netns, int flags, struct sockaddr_storage *ret_bound)
 {
 	struct sim *sim = sim_of(loops);
 	struct sockaddr_storage a;
 	struct sim_listen *l;
 
-	if (!addr_set(&a, addr, addrlen))
+	if (!addr_set(&a, addr, addrlen) || strlen(netns) > LOOP_NETNS_BYTES_MAX)
 		return -EINVAL;
 	if (addr_foreign(&a) && !(flags & LOOP_FREEBIND))
 		return -EADDRNOTAVAIL;
 	while (addr_port(&a) && !*addr_port(&a)) {
 		*addr_port(&a) = htons(sim->next_port++);
-		if (listen_find(sim, &a))
+		if (listen_find(sim, netns, &a))
 			*addr_port(&a) = 0;
 	}
-	if (listen_find(sim, &a))
+	if (listen_find(sim, netns, &a))
 		return -EADDRINUSE;
 	l = sim_alloc(sizeof(*l));
+	strcpy(l->netns, netns);
 	l->addr = a;
 	list_init(&l->queue);
 	list_push_back(&sim->listens, &l->link);
@@ -526,7 +537,7 @@ int sim_connect(struct loops *loops, const struct sockaddr *to, socklen_t len)
 	struct sim_conn *c;
 	struct sockaddr_storage a;
 
-	l = addr_set(&a, to, len) ? listen_find(sim, &a) : NULL;
+	l = addr_set(&a, to, len) ? listen_find(sim, "", &a) : NULL;
 	if (!l)
 		return -ECONNREFUSED;
 	c = sim_alloc(sizeof(*c));

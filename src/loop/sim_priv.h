@@ -88,8 +88,9 @@ void sim_net_retry(struct loop_op *op); /* a buffer came back */
 void sim_net_shutdown(struct loop *loop, int fd);
 void sim_net_close(struct sim *sim, int fd);
 void sim_net_free(struct sim *sim);
-int sim_listen(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen, int flags,
-	struct sockaddr_storage *ret_bound);
+int sim_listen(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen,
+	const char *netns, int flags, struct sockaddr_storage *ret_bound);
+bool sim_has_address(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen);
 int sim_peername(struct loops *loops, int fd, struct sockaddr_storage *ret);
 int sim_sockname(struct loops *loops, int fd, struct sockaddr_storage *ret);
 

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "loop/sim.h"
 #include "loop/testlib.h"
 
 /* ---- sockets ------------------------------------------------------------------------------ */
@@ -338,14 +339,47 @@ static void test_listen_errors(void **state)
 	acceptor_listen(e, &a, 1);
 	acceptor_start(e, &a);
 	assert_int_not_equal(in->sin_port, 0);
+	assert_int_equal(loops_listen(e->loops, (struct sockaddr *)in, sizeof(*in), NULL, 0, NULL),
+		-EADDRINUSE);
 	assert_int_equal(
-		loops_listen(e->loops, (struct sockaddr *)in, sizeof(*in), 0, NULL), -EADDRINUSE);
-	assert_int_equal(loops_listen(e->loops, (struct sockaddr *)&far, sizeof(far), 0, NULL),
+		loops_listen(e->loops, (struct sockaddr *)&far, sizeof(far), NULL, 0, NULL),
 		-EADDRNOTAVAIL);
-	fd = loops_listen(e->loops, (struct sockaddr *)&far, sizeof(far), LOOP_FREEBIND, NULL);
+	fd = loops_listen(
+		e->loops, (struct sockaddr *)&far, sizeof(far), NULL, LOOP_FREEBIND, NULL);
 	assert_true(fd >= 0);
 	loops_close(e->loops, fd);
+	assert_true(loops_has_address(e->loops, (struct sockaddr *)in, sizeof(*in)));
+	assert_false(loops_has_address(e->loops, (struct sockaddr *)&far, sizeof(far)));
 	acceptor_close(e, &a);
+}
+
+static void test_listen_netns(void **state)
+{
+	struct env *e = *state;
+	static const char *const bad[] = { "no-such-namespace", "../netns", ".", "a/b" };
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_storage bound;
+	int a, b;
+
+	if (e->kind != LOOP_SIM) {
+		for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+			assert_int_equal(loops_listen(e->loops, (struct sockaddr *)&in, sizeof(in),
+						 bad[i], 0, NULL),
+				-ENOENT);
+		return;
+	}
+	/* One address in two of them: neither is in the way of the other, nor of the process's. */
+	a = loops_listen(e->loops, (struct sockaddr *)&in, sizeof(in), "blue", 0, &bound);
+	b = loops_listen(e->loops, (struct sockaddr *)&bound, sizeof(in), "red", 0, NULL);
+	assert_true(a >= 0 && b >= 0);
+	assert_int_equal(
+		loops_listen(e->loops, (struct sockaddr *)&bound, sizeof(in), "red", 0, NULL),
+		-EADDRINUSE);
+	assert_int_equal(
+		sim_connect(e->loops, (struct sockaddr *)&bound, sizeof(in)), -ECONNREFUSED);
+	loops_close(e->loops, a);
+	loops_close(e->loops, b);
 }
 
 /* ---- all together ------------------------------------------------------------------------- */
@@ -454,7 +488,8 @@ static void test_echo_many(void **state)
 		LOOP_TEST(send_large, kind), LOOP_TEST(shutdown, kind),                            \
 		LOOP_TEST(send_cancel, kind), LOOP_TEST(send_closed, kind),                        \
 		LOOP_TEST(accept_many, kind), LOOP_TEST(accept_starved, kind),                     \
-		LOOP_TEST(listen_errors, kind), LOOP_TEST(echo_many, kind)
+		LOOP_TEST(listen_errors, kind), LOOP_TEST(listen_netns, kind),                     \
+		LOOP_TEST(echo_many, kind)
 
 int main(void)
 {

@@ -6,9 +6,14 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "loop/limits.h"
 #include "loop/loop_priv.h"
 
 /* Result of a system call as the seam reports it. */
@@ -55,14 +60,79 @@ static int host_peername(struct loops *loops, int fd, struct sockaddr_storage *r
 	return sys_name(fd, ret, getpeername);
 }
 
-static int host_listen(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen,
-	int flags, struct sockaddr_storage *ret_bound)
+static bool host_has_address(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen)
 {
-	struct sockaddr_storage bound;
-	int ret, fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(addr->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_storage a = { 0 };
+	bool has;
 
 	if (fd < 0)
-		return -errno;
+		return false;
+	memcpy(&a, addr, addrlen < sizeof(a) ? addrlen : sizeof(a));
+	/* Of a port that nobody has; it lies at the same place in both families. */
+	((struct sockaddr_in *)&a)->sin_port = 0;
+	has = !bind(fd, (struct sockaddr *)&a, addrlen);
+	close(fd);
+	return has;
+}
+
+struct socket_arg {
+	int family;
+	const char *netns;
+	int fd; /* or -errno */
+};
+
+/* On a thread of its own, which ends there: a thread that serves others never leaves its place. */
+static void *socket_in_netns(void *arg)
+{
+	struct socket_arg *s = arg;
+	char path[128];
+	int ns;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", s->netns);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	if (ns < 0) {
+		s->fd = -errno;
+		return NULL;
+	}
+	if (setns(ns, CLONE_NEWNET)) /* EINVAL: a file that no namespace is mounted on */
+		s->fd = errno == EINVAL ? -ENOENT : -errno;
+	else
+		s->fd = (int)sys_ret(socket(s->family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	close(ns);
+	return NULL;
+}
+
+/* A socket is of the namespace in which it was made, whoever uses it then. */
+static int socket_new(int family, const char *netns)
+{
+	struct socket_arg s = { family, netns, -1 };
+	sigset_t all, old;
+	pthread_t thread;
+	int r;
+
+	if (!*netns)
+		return (int)sys_ret(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	if (strlen(netns) > LOOP_NETNS_BYTES_MAX || strchr(netns, '/') || netns[0] == '.')
+		return -ENOENT;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&thread, NULL, socket_in_netns, &s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r)
+		return -r;
+	pthread_join(thread, NULL);
+	return s.fd;
+}
+
+static int host_listen(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen,
+	const char *netns, int flags, struct sockaddr_storage *ret_bound)
+{
+	struct sockaddr_storage bound;
+	int ret, fd = socket_new(addr->sa_family, netns);
+
+	if (fd < 0)
+		return fd;
 	ret = listen_options(fd, addr, flags);
 	if (!ret && (bind(fd, addr, addrlen) || listen(fd, SOMAXCONN)))
 		ret = -errno;
@@ -171,6 +241,7 @@ static int host_fsync_dir(struct loops *loops, const char *dir)
 
 const struct loop_sys loop_sys_host = {
 	.listen = host_listen,
+	.has_address = host_has_address,
 	.peername = host_peername,
 	.sockname = host_sockname,
 	.open = host_open,

@@ -223,7 +223,7 @@ void acceptor_listen(struct env *e, struct acceptor *a, unsigned want)
 	*a = (struct acceptor){ .op.done = acceptor_done, .want = want };
 	loop_event_init(&a->got, e->loops);
 	loop_event_init(&a->ended, e->loops);
-	a->fd = loops_listen(e->loops, (struct sockaddr *)&in, sizeof(in), 0, &a->addr);
+	a->fd = loops_listen(e->loops, (struct sockaddr *)&in, sizeof(in), NULL, 0, &a->addr);
 	assert_true(a->fd >= 0);
 }
 

@@ -110,7 +110,7 @@ static int listener_new(struct entity *e, const struct portal *p, struct listene
 	if (!l)
 		return -ENOMEM;
 	fd = loops_listen(e->loops, (const struct sockaddr *)&p->addr, address_bytes(&p->addr),
-		LOOP_FREEBIND, &l->bound);
+		NULL, LOOP_FREEBIND, &l->bound);
 	if (fd < 0) {
 		free(l);
 		return fd;
