@@ -57,8 +57,19 @@ const struct cli_command target_commands[] = {
 				  "allow-list (those with an acl), anyone-read or anyone-write" },
 			WHERE } },
 	{ "portal", "add", "let a target be reached at one more address", "portal.add", show_one,
-		.args = { { "address", ARG_POSITION, false, "10.0.0.1:3260 or [2001:db8::1]:3260" },
+		.args = { { "address", ARG_POSITION, false,
+				  "10.0.0.1:3260 or [2001:db8::1]:3260; with @NAME in that network "
+				  "namespace" },
 			{ "advertise", ARG_OPTION, false, "what initiators are told instead" },
+			WHERE } },
+	{ "portal", "redirect", "send logins to another place; sessions stay", "portal.redirect",
+		NULL,
+		.args = { { "address", ARG_POSITION, false, "as \"ulio target list\" shows it" },
+			{ "to", ARG_POSITION, false,
+				"HOST:PORT; balance: the least used portal of the group; "
+				"elsewhere: "
+				"the same but this one; none" },
+			{ "permanent", ARG_FLAG, false, "tell initiators that it is so for good" },
 			WHERE } },
 	{ "portal", "remove", "listen there no more; sessions stay", "portal.remove", NULL,
 		.args = { { "address", ARG_POSITION, false, "as \"ulio target list\" shows it" },

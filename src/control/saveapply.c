@@ -14,6 +14,8 @@
 #include "control/saveapply_priv.h"
 #include "control/saveauth.h"
 #include "control/savedump.h"
+#include "control/saveschema.h"
+#include "control/saveschema.h"
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
@@ -291,7 +293,7 @@ static void apply_portal(struct apply *a, struct node *tpg, const json_t *obj)
 	struct strbuf name;
 
 	strbuf_init(&name);
-	strbuf_printf(&name, "%s:%" JSON_INTEGER_FORMAT, str(obj, "ip_address"), num(obj, "port"));
+	saveschema_portal_name(obj, &name);
 	np = nps ? apply_dir(a, nps, name.s) : NULL;
 	strbuf_done(&name);
 	if (!np)

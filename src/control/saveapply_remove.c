@@ -7,6 +7,8 @@
 
 #include "control/saveapply_priv.h"
 #include "control/savedump.h"
+#include "control/saveschema.h"
+#include "control/saveschema.h"
 
 /* Removes from dir the user-made directories for which keep is false; the youngest first. */
 static void remove_if_not(struct apply *a, struct node *dir,
@@ -22,7 +24,7 @@ static void remove_if_not(struct apply *a, struct node *dir,
 }
 
 /* The names, as directories, of a list of the configuration: an object of the elements. */
-static json_t *names_of(const json_t *list, const char *prefix, const char *key, const char *key2)
+static json_t *names_of(const json_t *list, const char *prefix, const char *key)
 {
 	json_t *out = json_object(), *e;
 	struct strbuf name;
@@ -38,9 +40,22 @@ static json_t *names_of(const json_t *list, const char *prefix, const char *key,
 			strbuf_puts(&name, json_string_value(k));
 		else
 			strbuf_printf(&name, "%" JSON_INTEGER_FORMAT, json_integer_value(k));
-		if (key2)
-			strbuf_printf(&name, ":%" JSON_INTEGER_FORMAT,
-				json_integer_value(json_object_get(e, key2)));
+		json_object_set(out, name.s, e);
+	}
+	strbuf_done(&name);
+	return out;
+}
+
+static json_t *portal_names(const json_t *list)
+{
+	json_t *out = json_object(), *e;
+	struct strbuf name;
+	size_t i;
+
+	strbuf_init(&name);
+	json_array_foreach (list, i, e) {
+		strbuf_reset(&name);
+		saveschema_portal_name(e, &name);
 		json_object_set(out, name.s, e);
 	}
 	strbuf_done(&name);
@@ -106,16 +121,15 @@ static void unmap(struct apply *a, struct node *acls, struct lun_arg *la)
 
 static void trim_tpg(struct apply *a, struct node *tpg, const json_t *obj, const json_t *doomed)
 {
-	json_t *acl_names = names_of(json_object_get(obj, "node_acls"), "", "node_wwn", NULL);
-	json_t *np_names = names_of(json_object_get(obj, "portals"), "", "ip_address", "port");
-	struct lun_arg la = { names_of(json_object_get(obj, "luns"), "lun_", "index", NULL),
-		doomed };
+	json_t *acl_names = names_of(json_object_get(obj, "node_acls"), "", "node_wwn");
+	json_t *np_names = portal_names(json_object_get(obj, "portals"));
+	struct lun_arg la = { names_of(json_object_get(obj, "luns"), "lun_", "index"), doomed };
 	struct node *acls = node_child(tpg, "acls"), *acl;
 
 	remove_if_not(a, acls, is_named, acl_names);
 	for (acl = acls ? node_first_child(acls) : NULL; acl; acl = node_next_child(acls, acl)) {
 		const json_t *o = json_object_get(acl_names, node_name(acl));
-		json_t *names = names_of(json_object_get(o, "mapped_luns"), "lun_", "index", NULL);
+		json_t *names = names_of(json_object_get(o, "mapped_luns"), "lun_", "index");
 
 		remove_if_not(a, acl, keep_mapped_lun, names);
 		json_decref(names);
@@ -131,7 +145,7 @@ static void trim_tpg(struct apply *a, struct node *tpg, const json_t *obj, const
 static void trim_target(
 	struct apply *a, struct node *target, const json_t *obj, const json_t *doomed)
 {
-	json_t *names = names_of(json_object_get(obj, "tpgs"), "tpgt_", "tag", NULL);
+	json_t *names = names_of(json_object_get(obj, "tpgs"), "tpgt_", "tag");
 	struct node *tpg;
 
 	remove_if_not(a, target, is_named, names);
@@ -150,7 +164,7 @@ static void trim_target(
 /* Target port groups that are not described; their LUNs go to the default one. */
 static void trim_groups(struct apply *a, struct node *disk, const json_t *obj)
 {
-	json_t *names = names_of(json_object_get(obj, "alua_tpgs"), "", "name", NULL);
+	json_t *names = names_of(json_object_get(obj, "alua_tpgs"), "", "name");
 
 	remove_if_not(a, node_child(disk, "alua"), is_named, names);
 	json_decref(names);
@@ -195,7 +209,7 @@ static json_t *doomed_disks(struct apply *a)
 void apply_remove_others(struct apply *a)
 {
 	struct node *iscsi = node_child(tree_root(a->t), "iscsi"), *n;
-	json_t *names = names_of(json_object_get(a->config, "targets"), "", "wwn", NULL);
+	json_t *names = names_of(json_object_get(a->config, "targets"), "", "wwn");
 	json_t *doomed = doomed_disks(a), *path;
 	const char *key;
 

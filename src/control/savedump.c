@@ -371,13 +371,15 @@ static json_t *dump_lun(struct tree *t, struct node *lun)
 
 static json_t *dump_portal(struct tree *t, struct node *np)
 {
-	const char *name = node_name(np), *colon = strrchr(name, ':');
+	const char *name = node_name(np), *colon = strrchr(name, ':'), *at = strchr(name, '@');
 	json_t *out;
 
 	if (!colon)
 		return NULL;
 	out = json_pack("{s:o, s:I}", "ip_address", json_stringn(name, (size_t)(colon - name)),
 		"port", (json_int_t)strtoll(colon + 1, NULL, 10));
+	if (at)
+		json_object_set_new(out, "netns", json_text(at + 1));
 	set_bool(t, np, "iser", out, "iser");
 	set_bool(t, np, "cxgbit", out, "offload");
 	return out;

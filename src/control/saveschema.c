@@ -135,6 +135,8 @@ static const struct object_schema lun_schema = { "a LUN", lun_fields, check_lun 
 static const struct field portal_fields[] = {
 	{ "ip_address", F_STRING, REQUIRED },
 	{ "port", F_INT, REQUIRED, 1, 65535 },
+	/* Ours; LIO's tools pass over it. */
+	{ "netns", F_STRING, 0 },
 	{ "iser", F_BOOL },
 	{ "offload", F_BOOL },
 	{ NULL },
@@ -289,9 +291,18 @@ static void check_target(struct check *c, const json_t *obj)
 	once(c, c->targets, str(obj, "wwn"), "wwn");
 }
 
-/* Numbers and names that may be in a list once: of LUNs, portals and ACLs. */
-static void check_list_once(
-	struct check *c, const json_t *obj, const char *list, const char *key1, const char *key2)
+void saveschema_portal_name(const json_t *portal, struct strbuf *out)
+{
+	const char *netns = str(portal, "netns");
+
+	strbuf_printf(out, "%s:%" JSON_INTEGER_FORMAT, str(portal, "ip_address"),
+		json_integer_value(json_object_get(portal, "port")));
+	if (netns)
+		strbuf_printf(out, "@%s", netns);
+}
+
+/* Numbers and names that may be in a list once: of LUNs and ACLs by that key, portals by all. */
+static void check_list_once(struct check *c, const json_t *obj, const char *list, const char *key)
 {
 	json_t *seen = json_object(), *e;
 	size_t i, len = c->path.len;
@@ -299,18 +310,17 @@ static void check_list_once(
 
 	strbuf_init(&name);
 	json_array_foreach (json_object_get(obj, list), i, e) {
-		const json_t *k = json_object_get(e, key1);
+		const json_t *k = json_object_get(e, key);
 
 		strbuf_reset(&name);
-		if (json_is_string(k))
+		if (!strcmp(list, "portals"))
+			saveschema_portal_name(e, &name);
+		else if (json_is_string(k))
 			strbuf_puts(&name, json_string_value(k));
 		else
 			strbuf_printf(&name, "%" JSON_INTEGER_FORMAT, json_integer_value(k));
-		if (key2)
-			strbuf_printf(&name, ":%" JSON_INTEGER_FORMAT,
-				json_integer_value(json_object_get(e, key2)));
 		strbuf_printf(&c->path, "/%s/%zu", list, i);
-		once(c, seen, name.s, key1);
+		once(c, seen, name.s, key);
 		strbuf_truncate(&c->path, len);
 	}
 	strbuf_done(&name);
@@ -322,12 +332,12 @@ static void check_tpg(struct check *c, const json_t *obj)
 	size_t i, len = c->path.len;
 	json_t *acl;
 
-	check_list_once(c, obj, "luns", "index", NULL);
-	check_list_once(c, obj, "portals", "ip_address", "port");
-	check_list_once(c, obj, "node_acls", "node_wwn", NULL);
+	check_list_once(c, obj, "luns", "index");
+	check_list_once(c, obj, "portals", "ip_address");
+	check_list_once(c, obj, "node_acls", "node_wwn");
 	json_array_foreach (json_object_get(obj, "node_acls"), i, acl) {
 		strbuf_printf(&c->path, "/node_acls/%zu", i);
-		check_list_once(c, acl, "mapped_luns", "index", NULL);
+		check_list_once(c, acl, "mapped_luns", "index");
 		strbuf_truncate(&c->path, len);
 	}
 	json_object_clear(c->luns);

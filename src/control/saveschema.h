@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "base/strbuf.h"
 #include "control/problems.h"
 
 /*
@@ -30,5 +31,8 @@ json_t *saveschema_parse(const char *text, size_t n, struct problems *p);
 const char *saveschema_hba(const char *plugin);
 /* The other way, of an HBA's name up to its index ("rd_mcp"), NULL: unknown. */
 const char *saveschema_plugin(const char *hba);
+
+/* Append the name of a portal's directory: "10.0.0.1:3260", "10.0.0.1:3260@NETNS". */
+void saveschema_portal_name(const json_t *portal, struct strbuf *out);
 
 #endif

@@ -76,13 +76,15 @@ static int add_portal(
 	struct control_call *call, struct node *tpg, const char *address, const char *advertise)
 {
 	struct tree *t = control_tree(call->control);
-	const char *colon = strrchr(address, ':'), *bracket = strrchr(address, ']');
+	const char *at = strchr(address, '@') ?: address + strlen(address);
+	const char *colon = memrchr(address, ':', (size_t)(at - address));
+	const char *bracket = memrchr(address, ']', (size_t)(at - address));
 	struct node *np = NULL;
 	char name[300];
 	int r;
 
-	snprintf(name, sizeof(name), "%s%s", address,
-		colon && (!bracket || colon > bracket) ? "" : ":3260");
+	snprintf(name, sizeof(name), "%.*s%s%s", (int)(at - address), address,
+		colon && (!bracket || colon > bracket) ? "" : ":3260", at);
 	r = tree_mkdir(t, node_child(tpg, "np"), name, &np, &call->err);
 	if (!r && advertise)
 		r = tree_set(t, np, "advertise", advertise, &call->err);
@@ -181,19 +183,47 @@ static int method_portal_add(void *arg, struct control_call *call)
 	return r;
 }
 
-static int method_portal_remove(void *arg, struct control_call *call)
+static struct node *find_portal(struct control_call *call, int *r)
 {
 	const char *address = call_string(call, "address");
-	int r = 0;
-	struct node *tpg = place_tpg(call, &r), *nps, *np;
+	struct node *tpg = place_tpg(call, r), *nps, *np;
 
 	if (!tpg)
-		return r;
+		return NULL;
 	nps = node_child(tpg, "np");
 	np = nps ? node_child(nps, address) : NULL;
 	if (!np)
-		return call_fail(call, -ENOENT, "%s: there is no such portal in %s", address,
+		*r = call_fail(call, -ENOENT, "%s: there is no such portal in %s", address,
 			node_name(node_parent(tpg)));
+	return np;
+}
+
+static int method_portal_redirect(void *arg, struct control_call *call)
+{
+	const char *to = call_string(call, "to");
+	bool permanent = call_bool(call, "permanent", false);
+	int r = 0;
+	struct node *np = find_portal(call, &r);
+
+	if (!np)
+		return r;
+	/* In the order in which neither step is refused. */
+	if (!permanent)
+		r = place_set(call, np, "", "redirect_permanent", "0");
+	if (!r)
+		r = place_set(call, np, "", "redirect", strcmp(to, "none") != 0 ? to : "");
+	if (!r && permanent)
+		r = place_set(call, np, "", "redirect_permanent", "1");
+	return r;
+}
+
+static int method_portal_remove(void *arg, struct control_call *call)
+{
+	int r = 0;
+	struct node *np = find_portal(call, &r);
+
+	if (!np)
+		return r;
 	return tree_rmdir(control_tree(call->control), np, &call->err);
 }
 
@@ -313,8 +343,19 @@ const struct control_method target_methods[] = {
 		.fn = method_portal_add,
 		.changes = true,
 		.params = { { "address", PARAM_STRING, true,
-				    "10.0.0.1:3260 or [2001:db8::1]:3260" },
+				    "10.0.0.1:3260 or [2001:db8::1]:3260; with @NAME in that "
+				    "network namespace" },
 			{ "advertise", PARAM_STRING, false, "what initiators are told instead" },
+			WHERE } },
+	{ .name = "portal.redirect",
+		.doc = "Send logins that come by a portal to another place; sessions stay.",
+		.fn = method_portal_redirect,
+		.changes = true,
+		.params = { { "address", PARAM_STRING, true, "as \"target list\" shows it" },
+			{ "to", PARAM_STRING, true,
+				"HOST:PORT, balance, elsewhere, or none: it takes them itself" },
+			{ "permanent", PARAM_BOOL, false,
+				"tell initiators that it is so for good; absent: no" },
 			WHERE } },
 	{ .name = "portal.remove",
 		.doc = "Listen there no more; sessions stay.",

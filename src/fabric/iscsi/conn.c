@@ -170,6 +170,7 @@ void conn_start(struct entity *entity, struct listener *listener, struct loop *l
 	loop_load_add(loop, 1);
 	conn->entity = entity;
 	conn->listener = listener;
+	conn->inlet = inlet_ref(listener->inlet);
 	conn->loop = loop;
 	conn->fd = fd;
 	conn->id = atomic_fetch_add(&entity->next_conn_id, 1);
@@ -312,6 +313,7 @@ static void conn_free_msg(struct loop *loop, struct loop_msg *msg)
 	hash_done(&conn->tasks);
 	if (conn->sess)
 		sess_unref(conn->sess);
+	redirect_conn_ended(conn);
 	list_del(&conn->loop_link);
 	loop_close(loop, conn->fd);
 	loop_load_add(loop, -1);

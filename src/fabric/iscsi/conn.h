@@ -146,6 +146,8 @@ struct conn {
 	struct list loop_link; /* in node_loop.conns */
 	struct list login_link; /* in node_loop.logins */
 	struct listener *listener; /* borrowed: for the login only */
+	struct inlet *inlet; /* ref: what the listener leaves to its connections */
+	bool inlet_counted; /* in inlet->nsessions */
 	int fd;
 	uint32_t id; /* for logs */
 	enum conn_state state;

@@ -39,12 +39,9 @@ static void clamp(struct keys_config *keys)
 /* The group of that target that this connection has come through. Under the configuration lock. */
 static struct tpg *tpg_of(struct conn *conn, const char *target_name)
 {
-	struct portal *portal;
+	struct portal *portal = portal_find(conn->listener, target_name);
 
-	list_for_each (portal, &conn->listener->portals, struct portal, listener_link)
-		if (portal->tpg->enabled && !strcmp(portal->tpg->target->name, target_name))
-			return portal->tpg;
-	return NULL;
+	return portal ? portal->tpg : NULL;
 }
 
 static uint16_t find_target(void *arg, const struct login_id *id, struct login_grant *g)
@@ -167,6 +164,7 @@ static uint16_t find_node(void *arg, const struct login_id *id, struct login_gra
 {
 	struct node_query q = { .conn = arg, .g = g };
 	uint16_t status = check_peer(q.conn, g);
+	struct portal *portal;
 	int rc;
 
 	if (status != LOGIN_STATUS_SUCCESS)
@@ -174,8 +172,11 @@ static uint16_t find_node(void *arg, const struct login_id *id, struct login_gra
 	if (id->discovery)
 		return ask_discovery(arg, g);
 	engine_lock(q.conn->entity->eng);
-	q.tpg = tpg_of(q.conn, id->target_name);
+	portal = portal_find(q.conn->listener, id->target_name);
+	q.tpg = portal ? portal->tpg : NULL;
 	rc = q.tpg ? port_with_acl_locked(q.tpg->port, id->initiator_name, ask_node, &q) : -ENOENT;
+	if (!rc && q.status == LOGIN_STATUS_SUCCESS)
+		q.status = redirect_login(q.conn, portal, id, g);
 	engine_unlock(q.conn->entity->eng);
 	if (rc == -EACCES)
 		return refuse(g, LOGIN_STATUS_AUTHORIZATION_FAILURE,
@@ -331,6 +332,8 @@ static void enter(struct conn *conn)
 
 	reply->bhs.tsih = be16_put(conn->sess->tsih);
 	sess_count_login(conn->sess);
+	if (!login_id(conn->login)->discovery)
+		redirect_login_done(conn);
 	log_msg(LOG_LEVEL_INFO, "iscsi", "%s: %s logged in to %s, session %u, CID %u%s%s%s",
 		conn->peer, conn->sess->initiator,
 		login_id(conn->login)->discovery ? "discovery" : login_id(conn->login)->target_name,

@@ -59,6 +59,12 @@
 /* Seconds that a connection has for its login, unless a portal group says otherwise. */
 #define LOGIN_TIMEOUT_S 15
 
+/*
+ * A login that was sent to another portal is expected there for so long; until then it counts like
+ * a session, so that initiators that come all at once are not all sent to the same portal.
+ */
+#define REDIRECT_ARRIVES_NS 10000000000ull
+
 /* Refused logins that are kept for administrators, some 800 bytes each. */
 #define LOGIN_RECORDS_MAX 128
 

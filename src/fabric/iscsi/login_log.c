@@ -192,6 +192,12 @@ void login_log_refused(struct conn *conn)
 	if (!f)
 		return;
 	count(conn, f, id);
+	if (f->status >> 8 == 1) { /* as it is configured: nothing to mend */
+		log_limited(&conn->entity->refused.limit, LOG_LEVEL_INFO, "iscsi", conn->peer,
+			"login of \"%s\" to \"%s\" %s", id->initiator_name, id->target_name,
+			f->cause);
+		return;
+	}
 	take_id(&r, id);
 	r.stage = login_state_name(f->state);
 	r.status = f->status;

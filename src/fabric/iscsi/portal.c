@@ -3,49 +3,41 @@
  * portal.c: listening sockets, and where new connections go: to the loop that has the fewest.
  * Portals of several groups may share one socket; which group is meant is said at login.
  */
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/num.h"
 #include "fabric/iscsi/conn.h"
 #include "fabric/iscsi/target.h"
 
 /*
- * ---- addresses
- * ------------------------------------------------------------------------------------
+ * ---- what sockets and connections have in common
+ * ---------------------------------------------------
  */
 
-static bool parse_address(const char *text, struct sockaddr_storage *ret)
+struct inlet *inlet_new(const char *netns)
 {
-	struct sockaddr_in *in = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
-	const char *colon = strrchr(text, ':');
-	char host[INET6_ADDRSTRLEN + 2];
-	size_t n = colon ? (size_t)(colon - text) : 0;
-	uint64_t port;
+	struct inlet *in = calloc(1, sizeof(*in));
 
-	memset(ret, 0, sizeof(*ret));
-	if (!n || n >= sizeof(host) || num_parse_u64(colon + 1, 1, 65535, &port))
-		return false;
-	memcpy(host, text, n);
-	host[n] = '\0';
-	if (host[0] == '[' && host[n - 1] == ']') {
-		host[n - 1] = '\0';
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons((uint16_t)port);
-		return inet_pton(AF_INET6, host + 1, &in6->sin6_addr) == 1;
-	}
-	in->sin_family = AF_INET;
-	in->sin_port = htons((uint16_t)port);
-	return inet_pton(AF_INET, host, &in->sin_addr) == 1;
+	if (!in)
+		return NULL;
+	atomic_init(&in->refs, 1);
+	strcpy(in->netns, netns);
+	return in;
 }
 
-static socklen_t address_bytes(const struct sockaddr_storage *ss)
+struct inlet *inlet_ref(struct inlet *in)
 {
-	return ss->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	atomic_fetch_add(&in->refs, 1);
+	return in;
+}
+
+void inlet_unref(struct inlet *in)
+{
+	if (in && atomic_fetch_sub(&in->refs, 1) == 1)
+		free(in);
 }
 
 /*
@@ -105,13 +97,16 @@ static void start_accepting(struct loop *loop, void *arg)
 static int listener_new(struct entity *e, const struct portal *p, struct listener **ret)
 {
 	struct listener *l = calloc(1, sizeof(*l));
-	int fd;
+	int fd = -ENOMEM;
 
 	if (!l)
 		return -ENOMEM;
-	fd = loops_listen(e->loops, (const struct sockaddr *)&p->addr, address_bytes(&p->addr),
-		NULL, LOOP_FREEBIND, &l->bound);
+	l->inlet = inlet_new(p->netns);
+	if (l->inlet)
+		fd = loops_listen(e->loops, (const struct sockaddr *)&p->addr,
+			address_bytes(&p->addr), p->netns, LOOP_FREEBIND, &l->bound);
 	if (fd < 0) {
+		inlet_unref(l->inlet);
 		free(l);
 		return fd;
 	}
@@ -124,6 +119,27 @@ static int listener_new(struct entity *e, const struct portal *p, struct listene
 	return 0;
 }
 
+static int cannot_listen(const struct portal *p, int rc, struct errmsg *err)
+{
+	if (*p->netns && rc == -ENOENT)
+		return errmsg_set(err, rc,
+			"cannot listen on %s: there is no network namespace \"%s\": make it with "
+			"`ip netns add %s`",
+			p->name, p->netns, p->netns);
+	if (*p->netns && rc == -EPERM)
+		return errmsg_set(err, rc,
+			"cannot listen on %s: entering a network namespace needs CAP_SYS_ADMIN: "
+			"run uliod as root, without --user",
+			p->name);
+	return errmsg_set(err, rc, "cannot listen on %s: %s; is another target or uliod using it?",
+		p->name, strerror(-rc));
+}
+
+static bool serves(const struct listener *l, const struct portal *p)
+{
+	return address_equal(&l->addr, &p->addr) && !strcmp(l->inlet->netns, p->netns);
+}
+
 int portal_open(struct portal *p, struct errmsg *err)
 {
 	struct entity *e = p->tpg->target->entity;
@@ -133,15 +149,12 @@ int portal_open(struct portal *p, struct errmsg *err)
 	if (p->listener)
 		return 0;
 	list_for_each (l, &e->listeners, struct listener, link)
-		if (!memcmp(&l->addr, &p->addr, sizeof(l->addr)))
+		if (serves(l, p))
 			found = l;
 	if (!found) {
 		rc = listener_new(e, p, &found);
 		if (rc)
-			return errmsg_set(err, rc,
-				"cannot listen on %s: %s; is another target or uliod "
-				"using it?",
-				p->name, strerror(-rc));
+			return cannot_listen(p, rc, err);
 		list_push_back(&e->listeners, &found->link);
 		engine_lock(e->eng);
 		list_push_back(&found->portals, &p->listener_link);
@@ -210,6 +223,7 @@ void portal_close(struct portal *p)
 	/* Newcomers that were posted before arrive before this does. */
 	loops_barrier(e->loops, close_logins, l);
 	loops_call(e->loops, l->loop, close_fd, l);
+	inlet_unref(l->inlet);
 	free(l);
 }
 
@@ -218,6 +232,33 @@ void portal_close(struct portal *p)
  * ------------------------------------------------------------------------------------------
  */
 
+/* "ADDRESS:PORT" or "ADDRESS:PORT@NAMESPACE". */
+static int parse_name(struct portal *p, const char *name, struct errmsg *err)
+{
+	const char *at = strchr(name, '@');
+	size_t n = at ? (size_t)(at - name) : strlen(name);
+	char address[ADDRESS_TEXT_BYTES];
+
+	if (n >= sizeof(address))
+		return errmsg_set(err, -EINVAL, "\"%.100s\" is no address: it is too long", name);
+	memcpy(address, name, n);
+	address[n] = '\0';
+	if (at && (!at[1] || strlen(at + 1) > LOOP_NETNS_BYTES_MAX || at[1] == '.' ||
+			  strpbrk(at + 1, "@/")))
+		return errmsg_set(err, -EINVAL,
+			"\"%.100s\" is no network namespace: `ip netns list` lists those there are",
+			at + 1);
+	if (at)
+		strcpy(p->netns, at + 1);
+	strcpy(p->name, name);
+	return address_parse(address, &p->addr, err);
+}
+
+bool portal_same_place(const struct portal *a, const struct portal *b)
+{
+	return address_equal(&a->addr, &b->addr) && !strcmp(a->netns, b->netns);
+}
+
 int portal_new(struct tpg *tpg, const char *name, struct portal **ret, struct errmsg *err)
 {
 	struct portal *p = calloc(1, sizeof(*p)), *other;
@@ -225,21 +266,17 @@ int portal_new(struct tpg *tpg, const char *name, struct portal **ret, struct er
 
 	if (!p)
 		return errmsg_set(err, -ENOMEM, "out of memory");
-	if (strlen(name) >= sizeof(p->name) || !parse_address(name, &p->addr)) {
-		free(p);
-		return errmsg_set(err, -EINVAL,
-			"\"%s\" is no address: use 10.0.0.1:3260 or [2001:db8::1]:3260", name);
-	}
-	list_for_each (other, &tpg->portals, struct portal, link)
-		if (!memcmp(&other->addr, &p->addr, sizeof(p->addr))) {
-			free(p);
-			return errmsg_set(err, -EEXIST, "the group has portal %s already", name);
-		}
-	strcpy(p->name, name);
 	p->tpg = tpg;
+	p->sendtargets = 1;
 	list_init(&p->link);
 	list_init(&p->listener_link);
-	rc = tpg->enabled ? portal_open(p, err) : 0;
+	rc = parse_name(p, name, err);
+	list_for_each (other, &tpg->portals, struct portal, link)
+		if (!rc && portal_same_place(other, p))
+			rc = errmsg_set(
+				err, -EEXIST, "the group has portal %s already", other->name);
+	if (!rc && tpg->enabled)
+		rc = portal_open(p, err);
 	if (rc) {
 		free(p);
 		return rc;
@@ -265,17 +302,56 @@ int portal_free(struct portal *p, struct errmsg *err)
 
 int portal_set_advertise(struct portal *p, const char *text, struct errmsg *err)
 {
-	const char *colon = strrchr(text, ':');
-	uint64_t port;
-
-	if (*text && (strlen(text) >= sizeof(p->advertise) || !colon || colon == text ||
-			     num_parse_u64(colon + 1, 1, 65535, &port) || strpbrk(text, ", \t")))
+	if (*text && !address_is_endpoint(text))
 		return errmsg_set(err, -EINVAL,
-			"\"%s\" cannot be told to initiators: use HOST:PORT, an IPv6 address in "
+			"\"%.100s\" cannot be told to initiators: use HOST:PORT, an IPv6 address "
+			"in "
 			"brackets",
 			text);
 	engine_lock(p->tpg->target->entity->eng);
 	strcpy(p->advertise, text);
 	engine_unlock(p->tpg->target->entity->eng);
 	return 0;
+}
+
+/* ---- where initiators find it ---------------------------------------------------------------- */
+
+struct portal *portal_find(const struct listener *l, const char *target_name)
+{
+	struct target *t = target_find(l->entity, target_name);
+	struct portal *p;
+	struct tpg *tpg;
+
+	if (!t)
+		return NULL;
+	list_for_each (tpg, &t->tpgs, struct tpg, link)
+		list_for_each (p, &tpg->portals, struct portal, link)
+			if (tpg->enabled && p->listener == l)
+				return p;
+	return NULL;
+}
+
+bool portal_endpoint(const struct portal *p, const struct conn *conn, char *buf, size_t cap)
+{
+	const struct sockaddr_storage *ip = &p->addr;
+
+	if (*p->advertise) {
+		snprintf(buf, cap, "%s", p->advertise);
+		return true;
+	}
+	if (strcmp(p->netns, conn->inlet->netns) != 0)
+		return false;
+	if (address_is_any(ip)) {
+		/* It is for its own family alone (IPV6_V6ONLY). */
+		if (address_family(&conn->local) != ip->ss_family)
+			return false;
+		ip = &conn->local;
+	} else if (address_is_link_local(ip) &&
+		   (!address_is_link_local(&conn->local) ||
+			   ((const struct sockaddr_in6 *)ip)->sin6_scope_id !=
+				   ((const struct sockaddr_in6 *)&conn->local)->sin6_scope_id)) {
+		return false;
+	}
+	address_format(ip, address_port(&p->addr), buf, cap);
+	return true;
 }

@@ -88,7 +88,7 @@ extern const struct node_type auth_users_type;
 
 /* Directories whose types other files hang in. */
 extern const struct node_type target_stats_type; /* <IQN>/fabric_statistics/ (rows_stats.c) */
-extern const struct node_type luns_type, acls_type; /* tpgt_N/lun/, tpgt_N/acls/ */
+extern const struct node_type luns_type, acls_type, portals_type; /* tpgt_N/lun/, acls/, np/ */
 /* Below an ACL (rows_session.c); their objects: struct acl */
 extern const struct node_type acl_param_type, acl_stats_type;
 int acl_get_info(const struct attr *a, void *obj, struct strbuf *out);

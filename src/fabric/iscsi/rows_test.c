@@ -567,7 +567,8 @@ static void cpus(void **state)
 static void portals(void **state)
 {
 	static const char *const bad[] = { "10.0.0.1", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536",
-		"10.0.0:3260", "::1:3260", "[::1]", "host:3260", "[10.0.0.1]:3260" };
+		"10.0.0:3260", "::1:3260", "[::1]", "host:3260", "[10.0.0.1]:3260",
+		"10.0.0.1:3260@", "10.0.0.1:3260@.", "10.0.0.1@blue:3260", "10.0.0.1:3260@a@b" };
 	char path[256];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -580,6 +581,12 @@ static void portals(void **state)
 	assert_int_equal(try_mkdir(TPG "/np/[0::1]:3260"), -EINVAL);
 	MKDIR("/iscsi/" IQN "/tpgt_2");
 	assert_int_equal(try_mkdir("/iscsi/" IQN "/tpgt_2/np/10.0.0.1:3260"), -EINVAL);
+	/* In a network namespace it is another one. */
+	MKDIR("/iscsi/" IQN "/tpgt_2/np/10.0.0.1:3260@blue");
+	assert_int_equal(try_mkdir("/iscsi/" IQN "/tpgt_2/np/10.0.0.1:3260@blue"), -EEXIST);
+	assert_int_equal(try_mkdir(TPG "/np/10.0.0.1:3260@blue"), -EINVAL);
+	MKDIR(TPG "/np/10.0.0.1:3260@red");
+	assert_int_equal(try_rmdir(TPG "/np/10.0.0.1:3260@red"), 0);
 	MKDIR("/iscsi/iqn.2003-01.org.example:t1");
 	MKDIR("/iscsi/iqn.2003-01.org.example:t1/tpgt_1");
 	MKDIR("/iscsi/iqn.2003-01.org.example:t1/tpgt_1/np/10.0.0.1:3260");
@@ -591,7 +598,24 @@ static void portals(void **state)
 	SET(TPG "/np/[::1]:3260/advertise", "10.0.2.2:3260");
 	is(TPG "/np/[::1]:3260/advertise", "10.0.2.2:3260");
 	assert_int_equal(try_set(TPG "/np/[::1]:3260/advertise", "x"), -EINVAL);
-	is("/iscsi/" IQN "/fabric_statistics/iscsi_instance/portals", "2");
+	is(TPG "/np/[::1]:3260/redirect", "");
+	is(TPG "/np/[::1]:3260/redirect_permanent", "0");
+	SET(TPG "/np/[::1]:3260/redirect", "balance");
+	is(TPG "/np/[::1]:3260/redirect", "balance");
+	assert_int_equal(try_set(TPG "/np/[::1]:3260/redirect_permanent", "1"), -EINVAL);
+	assert_int_equal(try_set(TPG "/np/[::1]:3260/redirect", "x"), -EINVAL);
+	assert_int_equal(try_set(TPG "/np/[::1]:3260/redirect", "10.0.2.2:3260"), -EINVAL);
+	SET(TPG "/np/[::1]:3260/redirect", "10.0.2.3:3260");
+	SET(TPG "/np/[::1]:3260/redirect_permanent", "1");
+	assert_int_equal(try_set(TPG "/np/[::1]:3260/redirect", "elsewhere"), -EINVAL);
+	is(TPG "/np/[::1]:3260/redirect", "10.0.2.3:3260");
+	SET(TPG "/np/[::1]:3260/redirect", "");
+	is(TPG "/np/[::1]:3260/sendtargets", "1");
+	SET(TPG "/np/[::1]:3260/sendtargets", "0");
+	assert_int_equal(try_set(TPG "/np/[::1]:3260/sendtargets", "2"), -EINVAL);
+	is(TPG "/discovery_by_portal", "0");
+	SET(TPG "/discovery_by_portal", "1");
+	is("/iscsi/" IQN "/fabric_statistics/iscsi_instance/portals", "3");
 	assert_int_equal(try_rmdir(TPG), -ENOTEMPTY);
 }
 

@@ -12,6 +12,35 @@ static struct engine *eng_of(const struct tpg *tpg)
 	return tpg->target->entity->eng;
 }
 
+/* ---- numbers --------------------------------------------------------------------------------*/
+
+/* A number at a->offset of the group, or of its port. */
+static int get_number(const struct attr *a, void *obj, struct strbuf *out)
+{
+	return attr_get_u32(a, obj, out);
+}
+
+static int get_port_number(const struct attr *a, void *obj, struct strbuf *out)
+{
+	return attr_get_u32(a, ((struct tpg *)obj)->port, out);
+}
+
+static int store(
+	const struct attr *a, struct tpg *tpg, void *base, const char *value, struct errmsg *err)
+{
+	int r;
+
+	engine_lock(eng_of(tpg));
+	r = attr_set_u32(a, base, value, err);
+	engine_unlock(eng_of(tpg));
+	return r;
+}
+
+static int set_number(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	return store(a, obj, obj, value, err);
+}
+
 /* ---- tpgt_N/ --------------------------------------------------------------------------------- */
 
 static int get_enable(const struct attr *a, void *obj, struct strbuf *out)
@@ -88,6 +117,13 @@ static const struct attr tpg_attrs[] = {
 		.get = get_dynamic,
 		.flags = ATTR_STAT,
 		.doc = "Initiators that are logged in without an ACL, one a line." },
+	{ .name = "discovery_by_portal",
+		.get = get_number,
+		.set = set_number,
+		.max = 1,
+		.offset = offsetof(struct tpg, discovery_by_portal),
+		.doc = "1: SendTargets tells of this group only initiators that ask through one of "
+		       "its portals; 0: also those that ask through a portal of another." },
 	{ .name = "rtpi",
 		.get = get_rtpi,
 		.set = set_rtpi,
@@ -97,33 +133,6 @@ static const struct attr tpg_attrs[] = {
 };
 
 /* ---- attrib/ --------------------------------------------------------------------------------- */
-
-/* A number at a->offset of the group, or of its port. */
-static int get_number(const struct attr *a, void *obj, struct strbuf *out)
-{
-	return attr_get_u32(a, obj, out);
-}
-
-static int get_port_number(const struct attr *a, void *obj, struct strbuf *out)
-{
-	return attr_get_u32(a, ((struct tpg *)obj)->port, out);
-}
-
-static int store(
-	const struct attr *a, struct tpg *tpg, void *base, const char *value, struct errmsg *err)
-{
-	int r;
-
-	engine_lock(eng_of(tpg));
-	r = attr_set_u32(a, base, value, err);
-	engine_unlock(eng_of(tpg));
-	return r;
-}
-
-static int set_number(const struct attr *a, void *obj, const char *value, struct errmsg *err)
-{
-	return store(a, obj, obj, value, err);
-}
 
 static int set_port_number(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
@@ -386,95 +395,6 @@ static const struct node_type param_type = {
 	.name = "portal group parameters",
 	.doc = "The target's side of the negotiation at login; sessions that exist keep theirs.",
 	.attrs = param_attrs,
-};
-
-/* ---- np/ ------------------------------------------------------------------------------------- */
-
-static int get_transport(const struct attr *a, void *obj, struct strbuf *out)
-{
-	return attr_get_bool(a, obj, out);
-}
-
-static int set_transport(const struct attr *a, void *obj, const char *value, struct errmsg *err)
-{
-	uint64_t v;
-	int r = attr_parse_u64(a, value, 0, 1, &v, err);
-
-	if (!r && v)
-		return errmsg_set(err, -EINVAL, "%s: there is no such transport here", a->name);
-	return r;
-}
-
-static int get_advertise(const struct attr *a, void *obj, struct strbuf *out)
-{
-	return attr_get_str(a, obj, out);
-}
-
-static int set_advertise(const struct attr *a, void *obj, const char *value, struct errmsg *err)
-{
-	return portal_set_advertise(obj, value, err);
-}
-
-static const struct attr portal_attrs[] = {
-	{ .name = "cxgbit",
-		.get = get_transport,
-		.set = set_transport,
-		.offset = offsetof(struct portal, offload),
-		.doc = "Always 0: there is no offload." },
-	{ .name = "iser",
-		.get = get_transport,
-		.set = set_transport,
-		.offset = offsetof(struct portal, iser),
-		.doc = "Always 0: there is no iSER." },
-	{ .name = "advertise",
-		.get = get_advertise,
-		.set = set_advertise,
-		.offset = offsetof(struct portal, advertise),
-		.doc = "HOST:PORT that SendTargets tells instead of the address (behind NAT); "
-		       "empty: the address." },
-	ATTR_END,
-};
-
-static int portal_rmdir(struct node *node, struct errmsg *err)
-{
-	return portal_free(node_obj(node), err);
-}
-
-const struct node_type portal_type = {
-	.name = "portal",
-	.doc = "An address that the group listens on.",
-	.attrs = portal_attrs,
-	.rmdir = portal_rmdir,
-};
-
-/* As in LIO: whatever is wrong with the address is EINVAL. */
-static int portals_mkdir(
-	struct node *dir, const char *name, struct node_new *ret, struct errmsg *err)
-{
-	struct tpg *tpg = node_obj(dir), *other;
-	struct portal *p, *q;
-	int r = portal_new(tpg, name, &p, err);
-
-	if (r)
-		return errmsg_set(err, r == -ENOMEM ? r : -EINVAL, "%s", err ? err->text : "");
-	list_for_each (other, &tpg->target->tpgs, struct tpg, link) {
-		list_for_each (q, &other->portals, struct portal, link) {
-			if (other == tpg || memcmp(&q->addr, &p->addr, sizeof(p->addr)) != 0)
-				continue;
-			(void)portal_free(p, NULL);
-			return errmsg_set(err, -EINVAL,
-				"portal group %u of the target has %s already", other->tag, name);
-		}
-	}
-	*ret = (struct node_new){ &portal_type, p };
-	return 0;
-}
-
-static const struct node_type portals_type = {
-	.name = "portals",
-	.doc = "Addresses of the group: 10.0.0.1:3260, [2001:db8::1]:3260, 0.0.0.0:3260, "
-	       "[::]:3260.",
-	.mkdir = portals_mkdir,
 };
 
 /* ---- the directory --------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@
 #include "fabric/iscsi/keys.h"
 #include "fabric/iscsi/login_log.h"
 #include "fabric/iscsi/hosts.h"
+#include "fabric/iscsi/portal.h"
 #include "loop/loop.h"
 
 /* Counters of failed logins by cause, and of sessions, as LIO's fabric_statistics has them. */
@@ -68,6 +69,7 @@ struct tpg {
 	struct list link;
 	struct port *port; /* owned; generate_node_acls and the demo mode attributes are in there */
 	bool enabled;
+	uint32_t discovery_by_portal; /* told to those only who ask through one of its portals */
 	struct keys_config keys; /* param/ */
 	struct tpg_attribs attribs;
 	struct auth auth; /* for initiators without an ACL */
@@ -76,33 +78,6 @@ struct tpg {
 	unsigned nsessions;
 	struct list waiters; /* struct conn by wait_link: logins that wait for a session to end */
 	void *tree_obj;
-};
-
-/* A portal of a group: an address that it is reached by. */
-struct portal {
-	struct tpg *tpg;
-	struct list link; /* in the group */
-	struct list listener_link;
-	struct listener *listener; /* NULL while the group is disabled */
-	struct sockaddr_storage addr; /* as configured; port 0 is not allowed */
-	char name[80]; /* "10.0.0.1:3260", "[::1]:3260": as in configfs */
-	char advertise[280]; /* "host:port" that SendTargets gives instead; empty: the address */
-	bool iser, offload; /* shown only: there is no such transport here */
-	void *tree_obj;
-};
-
-/* A listening socket; portals of several groups may share one. */
-struct listener {
-	struct entity *entity;
-	struct list link;
-	struct list portals; /* struct portal by listener_link, under the configuration lock */
-	struct sockaddr_storage addr;
-	struct sockaddr_storage bound;
-	int fd;
-	struct loop *loop;
-	struct loop_op accept;
-	struct loop_event *closed; /* set while it is being closed */
-	bool ending;
 };
 
 struct target {
@@ -172,16 +147,5 @@ int tpg_new(struct target *t, uint16_t tag, struct tpg **ret, struct errmsg *err
 int tpg_free(struct tpg *tpg, struct errmsg *err);
 /* Open its portals, or close them and end its sessions. */
 int tpg_enable(struct tpg *tpg, bool on, struct errmsg *err);
-
-/*
- * An address of the group: "10.0.0.1:3260", "[::]:3260". A group that is enabled listens at once.
- */
-int portal_new(struct tpg *tpg, const char *name, struct portal **ret, struct errmsg *err);
-int portal_free(struct portal *p, struct errmsg *err);
-int portal_set_advertise(struct portal *p, const char *text, struct errmsg *err);
-
-/* portal.c, for target.c: begin and end listening for a portal. */
-int portal_open(struct portal *p, struct errmsg *err);
-void portal_close(struct portal *p);
 
 #endif

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Portals in saveconfig.json: network namespaces, redirection, and who is told."""
+
+import subprocess
+
+import pytest
+
+from lib import netns
+from lib.daemon import ULIO, sanitizer_env
+from lib.initiator import LoginFailed
+from lib.saveconfig import IQN, disk, target
+
+
+@pytest.fixture
+def space():
+    try:
+        with netns.made() as name:
+            yield name
+    except netns.NotPermitted as e:
+        pytest.skip(str(e))
+
+
+def test_saved(serve, space):
+    """What portals do with logins, and the namespaces that they are in, outlive a restart and a reload."""
+    d = serve(lambda d: {"storage_objects": [disk("r0")], "targets": [target(d.port, [(0, "ramdisk/r0")])]})
+    np, plain, blue = f"/iscsi/{IQN}/tpgt_1/np", f"127.0.0.1:{d.port}", f"127.0.0.1:{d.port}@{space}"
+    want = {f"{np}/{blue}/redirect": "elsewhere", f"{np}/{plain}/redirect": "192.0.2.1:3260",
+            f"{np}/{plain}/redirect_permanent": "1", f"{np}/{plain}/sendtargets": "0",
+            f"/iscsi/{IQN}/tpgt_1/discovery_by_portal": "1"}
+    with d.control() as c:
+        c.call("portal.add", address=blue)
+        for path, value in want.items():
+            c.call("set", path=path, value=value)
+        c.call("save")
+    portals = d.read()["targets"][0]["tpgs"][0]["portals"]
+    assert {"ip_address": "127.0.0.1", "port": d.port, "netns": space, "iser": False, "offload": False} in portals
+    d.stop()
+    d.start()
+    for again in ("reload", "save"):
+        with d.control() as c:
+            for path, value in want.items():
+                assert c.call("get", path=path) == value
+            c.call(again)
+    with d.control() as c:
+        c.call("portal.remove", address=blue)
+        c.call("reload")
+        assert c.call("get", path=f"{np}/{blue}/redirect") == "elsewhere"
+
+
+def test_by_command(serve, space):
+    """ulio portal add, redirect, remove."""
+    d = serve(lambda d: {"storage_objects": [disk("r0")], "targets": [target(d.port, [(0, "ramdisk/r0")])]})
+    plain, blue = f"127.0.0.1:{d.port}", f"127.0.0.9:{d.port}@{space}"
+
+    def ulio(*args, fails=None):
+        done = subprocess.run([ULIO, "--control", d.control_path, *args], capture_output=True, text=True,
+                              timeout=30, env=sanitizer_env(d.dir), check=False)
+        assert (done.returncode != 0) == bool(fails), done.stderr
+        assert not fails or fails in done.stderr, done.stderr
+        return done.stdout
+
+    assert blue in ulio("portal", "add", blue)
+    assert f"127.0.0.8:3260@{space}" in ulio("portal", "add", f"127.0.0.8@{space}")
+    ulio("portal", "redirect", plain, "other.example.com:3260", "--permanent")
+    with pytest.raises(LoginFailed) as e:
+        d.session()
+    assert e.value.status == 0x0102
+    ulio("portal", "redirect", plain, "balance")
+    with d.session() as s:
+        s.logout()
+    ulio("portal", "redirect", plain, "balance", "--permanent", fails="name the place")
+    ulio("portal", "redirect", "10.0.0.1:1", "balance", fails="there is no such portal")
+    ulio("portal", "redirect", plain, "none")
+    ulio("portal", "remove", blue)
+    assert blue not in ulio("target", "list")
