@@ -15,6 +15,9 @@ PLANS = {
     "0-cuts": Plan(profile=proxy.CUTS),
     "0-errors": Plan(profile=proxy.CUTS_AND_ERRORS),
     "0-everything": Plan(profile=proxy.EVERYTHING),
+    "0-2-connections": Plan(profile=proxy.CUTS, nconns=2),
+    "0-4-connections": Plan(profile=proxy.EVERYTHING, nconns=4, workers=16),
+    "0-8-connections": Plan(profile=proxy.CUTS_AND_ERRORS, nconns=8, workers=16),
     "0-sessions": Plan(profile=proxy.EVERYTHING, nsessions=4, workers=4, blocks=2048),
 }
 
@@ -38,7 +41,7 @@ def varied(plan, seconds, seed):
 
 def daemon_for(**kw):
     """A daemon that lets an initiator have all that the plans ask for."""
-    return daemon_mod.make_daemon(params={"InitialR2T": "No", "MaxBurstLength": "1048576"}, **kw)
+    return daemon_mod.make_daemon(params={"InitialR2T": "No", "MaxBurstLength": "1048576", "MaxConnections": "16"}, **kw)
 
 
 def run(daemon, plan):

@@ -291,7 +291,7 @@ class Link:
     def cut(self, pipe, wire):
         """End it, maybe in the middle of a PDU, on both sides at once or on the target's later."""
         rng = self.proxy.rng
-        if pipe.sink and rng.random() < .5:
+        if pipe.sink and not pipe.sink.is_closing() and rng.random() < .5:
             pipe.sink.write(wire[:rng.randrange(len(wire))])
         self.may_close = self.dead = True
         kind = rng.choice(("both", "both", "initiator first", "target first"))
@@ -321,10 +321,9 @@ class Link:
         """One side has closed: what is queued goes out, then the other is closed too."""
         self.dead = True
         for side in (self.client, self.server):
-            if side.transport:
+            if side.transport and not side.transport.is_closing():
                 pipe = self.to_initiator if side is self.client else self.to_target
-                for data, _ in pipe.queue:
-                    side.transport.write(data)
+                side.transport.write(b"".join(data for data, _ in pipe.queue))
                 side.transport.close()
 
 
