@@ -41,7 +41,8 @@ def varied(plan, seconds, seed):
 
 def daemon_for(**kw):
     """A daemon that lets an initiator have all that the plans ask for."""
-    return daemon_mod.make_daemon(params={"InitialR2T": "No", "MaxBurstLength": "1048576", "MaxConnections": "16"}, **kw)
+    params = {"InitialR2T": "No", "MaxBurstLength": "1048576", "MaxConnections": "16"}
+    return daemon_mod.make_daemon(params=params, **kw)
 
 
 def run(daemon, plan):
