@@ -30,8 +30,7 @@ static bool check_unit_attention(struct cmd *cmd, const struct lu_conf *conf)
 	if (!ua_take(cmd->itl, &ua))
 		return true;
 	lu_loop(cmd->lu, cmd->loop)->ua_sent++;
-	/* RFC 7143 4.2.2.3.4 a: what tells of tasks that others have ended. */
-	cmd->fenced = sense_asc(ua) == 0x29 || sense_asc(ua) == 0x2f;
+	cmd->fenced = ua_is_fenced(ua);
 	cmd_fail(cmd, ua);
 	return false;
 }

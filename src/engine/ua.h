@@ -45,6 +45,14 @@ void ua_add(struct itl *itl, enum sense_name ua);
 bool ua_take(struct itl *itl, enum sense_name *ret);
 /* How many there are, and the one that would be reported now. Any thread. */
 uint32_t ua_peek(struct itl *itl, enum sense_name *ret);
+/*
+ * It tells that commands were ended by others, so that its report must not overtake other answers
+ * or be overtaken (RFC 7143 4.2.2.3.4 a): resets and nexus loss, commands cleared.
+ */
+static inline bool ua_is_fenced(enum sense_name ua)
+{
+	return sense_asc(ua) == 0x29 || sense_asc(ua) == 0x2f;
+}
 /* For every nexus of lu but except (may be NULL). Any thread. */
 void ua_add_all(struct lu *lu, enum sense_name ua, const struct nexus *except);
 

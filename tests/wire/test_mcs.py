@@ -413,6 +413,8 @@ def test_tmf_waits_for_commands_of_other_connections(four, lun):
                     four.conns[0])
     late = four.start(scsi.write10(BASE + 4200, 8), lun=lun, write=b"\xee" * 4096, imm=0, unsolicited=0, hold_r2t=True,
                       cmdsn=sn, conn=four.conns[3])
+    while not any(x.opcode == p.TMF_RSP for x in four.inbox):
+        four.recv_any()                 # 4.2.3.3 d: the target may ask the others for acknowledgements
     assert four.wait_pdu(p.TMF_RSP, pdu.itt, conn=four.conns[0]).response == p.TMF_COMPLETE
     for x in late.r2ts:
         four.data_out(late, x.ttt, x.offset, x.length)

@@ -27,8 +27,10 @@ static struct sense present_sense(struct cmd *cmd)
 	/* SPC-4 6.39: where INQUIRY has a peripheral qualifier of 001b. */
 	if (!alua_connected(cmd))
 		return sense_plain(SENSE_LU_NOT_SUPPORTED);
-	if (ua_take(cmd->itl, &ua))
+	if (ua_take(cmd->itl, &ua)) {
+		cmd->fenced = ua_is_fenced(ua);
 		return sense_plain(ua);
+	}
 	ua = alua_sense(cmd);
 	if (ua != SENSE_NO_SENSE)
 		return sense_plain(ua);
