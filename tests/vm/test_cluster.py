@@ -105,7 +105,7 @@ def test_windows_validation(vm, portals):
     persist(vm, db, f"--out --preempt --param-rk={KEY_2:#x} --param-sark={KEY_1:#x} --prout-type=5")
     write_refused(vm, da)
     with p.daemon.control() as c:       # the initiator comes back by itself, with the ISID that it had
-        assert c.call("sessions.drop", initiator=b.iqn)["dropped"] == 1
+        assert c.call("sessions.drop", initiator=b.iqn, wait=0)["dropped"] == 1
     write_refused(vm, da)
     assert keys(vm, db) == [KEY_2] and reservation(vm, db)[0] == KEY_2
     write_ok(vm, db)

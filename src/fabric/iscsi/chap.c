@@ -166,6 +166,11 @@ bool chap_auth_usable(const struct chap_auth *auth)
 
 /* ---- The exchange ---- */
 
+const char *chap_algorithm_used(const struct chap *c)
+{
+	return c->algorithm->told;
+}
+
 void chap_init(struct chap *c, const struct chap_auth *auth)
 {
 	*c = (struct chap){ .state = CHAP_WAIT_ALGORITHM, .auth = *auth };

@@ -102,6 +102,9 @@ void chap_auth_done(struct chap_auth *auth);
 /* Is there any account that an initiator could prove to have? */
 bool chap_auth_usable(const struct chap_auth *auth);
 
+/* The name of the algorithm that was chosen; once one was. */
+const char *chap_algorithm_used(const struct chap *c);
+
 /* Begin. auth is copied, with a reference. */
 void chap_init(struct chap *c, const struct chap_auth *auth);
 

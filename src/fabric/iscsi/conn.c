@@ -84,7 +84,7 @@ void conn_event(struct conn *conn, enum conn_event ev)
  * ----------------------------------------------------------------------------------
  */
 
-static void address_text(const struct sockaddr_storage *ss, char *buf, size_t cap)
+void conn_address_text(const struct sockaddr_storage *ss, char *buf, size_t cap)
 {
 	char ip[INET6_ADDRSTRLEN] = "?";
 
@@ -150,6 +150,8 @@ static void timer_fired(struct loop_timer *t)
 		conn_close(conn, "the login took too long");
 	else if (conn->logging_out)
 		logout_finish(conn);
+	else if (conn->state == CONN_LOGOUT_REQUESTED && !conn->close_after_send)
+		logout_overdue(conn);
 	else if (conn->state == CONN_IN_LOGOUT || conn->close_after_send)
 		conn_close(conn, "the initiator does not take what is sent");
 	else
@@ -190,7 +192,7 @@ void conn_start(struct entity *entity, struct listener *listener, struct loop *l
 	list_init(&conn->tmfs);
 	(void)loops_peername(entity->loops, fd, &conn->remote);
 	(void)loops_sockname(entity->loops, fd, &conn->local);
-	address_text(&conn->remote, conn->peer, sizeof(conn->peer));
+	conn_address_text(&conn->remote, conn->peer, sizeof(conn->peer));
 	conn->host = hosts_enter(&entity->hosts, &conn->remote, &conn->over_limit);
 	list_push_back(&nl->conns, &conn->loop_link);
 	list_push_back(&nl->logins, &conn->login_link);

@@ -196,6 +196,7 @@ struct conn {
 	uint64_t last_rx_ns;
 	uint32_t ping_ttt; /* of the ping under way */
 	bool ping_sent;
+	uint64_t ping_sent_ns, ping_ns; /* when the last one left, and how long its answer took */
 	bool close_after_send;
 	enum logout_state logging_out; /* what the Logout Response waits for */
 	bool logout_session; /* of the whole session */
@@ -231,6 +232,8 @@ void conn_close_when_sent(struct conn *conn);
 /* Something that kept a closing connection has ended. */
 void conn_reap(struct conn *conn);
 const char *conn_state_name(enum conn_state s);
+/* "10.0.0.2:51000", "[::1]:51000". Any thread. */
+void conn_address_text(const struct sockaddr_storage *ss, char *buf, size_t cap);
 
 /* ---- rx.c ---- */
 
@@ -299,6 +302,10 @@ void nop_solicit(struct conn *conn, void (*sent)(struct conn *conn, struct tx_pd
 void text_done(struct conn *conn);
 /* A command or task management function has ended: a logout may have waited for it. */
 void logout_go_on(struct conn *conn);
+/* Ask for a logout within so many seconds (11.9.1, event 1). */
+void logout_ask(struct conn *conn, uint16_t seconds);
+/* It did not come. */
+void logout_overdue(struct conn *conn);
 /* All of them have, or take too long. */
 void logout_finish(struct conn *conn);
 /* The nexus has: send the Logout Response. */

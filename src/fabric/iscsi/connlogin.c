@@ -317,10 +317,17 @@ static uint16_t make_session_of_host(struct conn *conn, const char **ret_why, co
 	*ret_why = "the session could not be made";
 	*ret_cure = NULL;
 	status = make_session(conn);
-	if (status == LOGIN_STATUS_SUCCESS)
-		conn->sess->host = conn->host;
-	else
+	if (status != LOGIN_STATUS_SUCCESS) {
 		hosts_session_ended(hosts, conn->host);
+		return status;
+	}
+	/* Without memory for it the list of sessions lacks the name, no more. */
+	if (login_user(conn->login))
+		conn->sess->user = strdup(login_user(conn->login));
+	conn->sess->by_next = login_by_next(conn->login);
+	conn->sess->mutual = login_mutual(conn->login);
+	conn->sess->algorithm = login_algorithm(conn->login);
+	conn->sess->host = conn->host;
 	return status;
 }
 

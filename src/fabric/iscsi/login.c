@@ -580,6 +580,11 @@ const char *login_user(const struct login *l)
 	return l->chap.state == CHAP_ACCEPTED ? l->chap.who->userid : NULL;
 }
 
+const char *login_algorithm(const struct login *l)
+{
+	return l->chap.state == CHAP_ACCEPTED ? chap_algorithm_used(&l->chap) : NULL;
+}
+
 bool login_by_next(const struct login *l)
 {
 	return l->chap.state == CHAP_ACCEPTED && l->chap.by_next;

@@ -143,6 +143,8 @@ uint32_t login_cmdsn(const struct login *l);
  */
 const char *login_user(const struct login *l);
 bool login_by_next(const struct login *l);
+/* The CHAP algorithm, static; NULL without CHAP. */
+const char *login_algorithm(const struct login *l);
 bool login_mutual(const struct login *l);
 
 /* Why it failed, or NULL while it has not. */

@@ -11,6 +11,7 @@
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 
+#define NS_PER_S         1000000000ull
 #define COMMANDS_WAIT_NS 10000000000ull
 
 static void answer(struct conn *conn, uint32_t itt, enum iscsi_logout_response response)
@@ -69,6 +70,28 @@ void logout_go_on(struct conn *conn)
 	/* Until the nexus is being closed task management functions alone pin the connection. */
 	if (conn->logging_out == LOGOUT_COMMANDS && !conn->ntasks && !conn->pins)
 		logout_finish(conn);
+}
+
+void logout_ask(struct conn *conn, uint16_t seconds)
+{
+	if (conn->closing || conn->close_after_send ||
+		(conn->state != CONN_LOGGED_IN && conn->state != CONN_LOGOUT_REQUESTED))
+		return;
+	async_send(conn, ISCSI_ASYNC_REQUEST_LOGOUT, 0, 0, seconds);
+	if (conn->closing)
+		return;
+	conn_event(conn, EV_ASYNC_LOGOUT);
+	loop_timer_arm(conn->loop, &conn->timer, seconds * NS_PER_S);
+}
+
+/* 11.9.1: who does not log out in time is told that the connection is dropped, and it is. */
+void logout_overdue(struct conn *conn)
+{
+	log_limited(&conn->entity->peer_log, LOG_LEVEL_INFO, "iscsi", conn->peer,
+		"%s did not log out in time, as it was asked to", conn->sess->initiator);
+	async_send(conn, ISCSI_ASYNC_DROP_CONNECTION, conn->cid,
+		(uint16_t)conn->sess->params.default_time2wait, 0);
+	conn_close_when_sent(conn);
 }
 
 static void give_up_data(struct conn *conn)

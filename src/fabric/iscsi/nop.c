@@ -19,8 +19,10 @@ void nop_out(struct conn *conn, const struct pdu *pdu, const struct iovec *data,
 	/* With the reserved tag it answers our ping, or is none at all: no answer either way. */
 	if (itt == TAG_RESERVED) {
 		cleared_acked(conn);
-		if (be32_get(o->target_transfer_tag) == conn->ping_ttt)
+		if (conn->ping_sent && be32_get(o->target_transfer_tag) == conn->ping_ttt) {
 			conn->ping_sent = false;
+			conn->ping_ns = loop_now_ns(conn->loop) - conn->ping_sent_ns;
+		}
 		return;
 	}
 	p = tx_pdu_new(conn, ISCSI_OP_NOP_IN, itt);
@@ -52,6 +54,7 @@ void nop_solicit(struct conn *conn, void (*sent)(struct conn *conn, struct tx_pd
 	p->takes_statsn = false;
 	p->sent = sent;
 	conn->ping_sent = true;
+	conn->ping_sent_ns = loop_now_ns(conn->loop);
 	tx_send(conn, p);
 }
 

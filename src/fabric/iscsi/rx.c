@@ -226,7 +226,8 @@ static void rx_ended(struct conn *conn, int res)
 	if (!conn->closing && !conn->close_after_send)
 		sess_count_error(conn->sess, SESS_CONNECTION_ERROR);
 	if (!conn->closing && res == 0)
-		conn_close(conn, conn->state == CONN_LOGGED_IN || conn->login
+		conn_close(conn, conn->state == CONN_LOGGED_IN ||
+						 conn->state == CONN_LOGOUT_REQUESTED || conn->login
 					 ? "closed by the initiator"
 					 : NULL);
 	else if (!conn->closing)

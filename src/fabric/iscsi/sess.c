@@ -96,6 +96,7 @@ static void sess_free(struct sess *sess)
 		pthread_mutex_unlock(&sess->entity->tsih_lock);
 	}
 	pthread_mutex_destroy(&sess->lock);
+	free(sess->user);
 	free(sess);
 	atomic_fetch_sub(&e->nsess, 1);
 }
@@ -422,10 +423,18 @@ static void dismiss_conn(struct sess_visit *v, struct conn *conn)
 {
 	struct sess *sess = container_of(v, struct sess, drop);
 
-	if (conn->state == CONN_LOGGED_IN)
+	if (conn->state == CONN_LOGGED_IN || conn->state == CONN_LOGOUT_REQUESTED)
 		async_send(conn, ISCSI_ASYNC_DROP_ALL_CONNECTIONS, 0, 2, 0);
 	sess_set_error(sess, sess->drop_why);
 	conn_close_when_sent(conn);
+}
+
+static void ask_conn(struct sess_visit *v, struct conn *conn)
+{
+	struct sess *sess = container_of(v, struct sess, drop);
+
+	sess_set_error(sess, sess->drop_why);
+	logout_ask(conn, sess->drop_s);
 }
 
 static void dropped(struct sess_visit *v)
@@ -441,16 +450,18 @@ static void dropped(struct sess_visit *v)
 		sess_end(sess);
 }
 
-static void drop(
-	struct sess *sess, const char *why, void (*fn)(struct sess_visit *v, struct conn *conn))
+static void drop(struct sess *sess, const char *why, uint16_t seconds,
+	void (*fn)(struct sess_visit *v, struct conn *conn))
 {
 	bool busy;
 
 	pthread_mutex_lock(&sess->lock);
 	busy = sess->dropping;
 	sess->dropping = sess->ending = true;
-	if (!busy)
+	if (!busy) {
 		snprintf(sess->drop_why, sizeof(sess->drop_why), "%.127s", why);
+		sess->drop_s = seconds;
+	}
 	pthread_mutex_unlock(&sess->lock);
 	if (busy)
 		return;
@@ -460,12 +471,17 @@ static void drop(
 
 void sess_drop(struct sess *sess, const char *why)
 {
-	drop(sess, why, drop_conn);
+	drop(sess, why, 0, drop_conn);
 }
 
 void sess_dismiss(struct sess *sess, const char *why)
 {
-	drop(sess, why, dismiss_conn);
+	drop(sess, why, 0, dismiss_conn);
+}
+
+void sess_ask_logout(struct sess *sess, const char *why, uint16_t seconds)
+{
+	drop(sess, why, seconds, ask_conn);
 }
 
 void sess_each(struct tpg *tpg, void (*fn)(struct sess *sess, void *arg), void *arg)

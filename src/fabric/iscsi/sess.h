@@ -46,6 +46,9 @@ struct sess {
 	char initiator[NODE_NAME_BYTES_MAX + 1];
 	struct host *host; /* under whose limits it counts (hosts.h); NULL: nobody's */
 	struct node_attribs node; /* of its ACL, as they were at login */
+	char *user; /* that CHAP has authenticated, or NULL */
+	bool by_next, mutual; /* by the account's next secret; and the target has proved itself */
+	const char *algorithm; /* static, NULL without CHAP */
 	bool discovery;
 	uint32_t depth; /* commands that may be under way */
 	uint64_t created_ns;
@@ -72,6 +75,7 @@ struct sess {
 	bool dropping; /* `drop` is under way */
 	struct sess_visit drop;
 	char drop_why[128];
+	uint16_t drop_s; /* seconds that the initiator has to log out */
 	char last_error[128];
 	uint64_t cmd_pdus, rsp_pdus, digest_errors; /* of connections that have gone */
 
@@ -131,6 +135,11 @@ void sess_drop(struct sess *sess, const char *why);
 void sess_dismiss(struct sess *sess, const char *why);
 /* It has more than one connection. Any loop. */
 bool sess_has_several(struct sess *sess);
+/*
+ * Ask the initiator to log out (event 1); a connection that has not within that many seconds is
+ * closed. Any thread, also under the configuration lock; why is copied.
+ */
+void sess_ask_logout(struct sess *sess, const char *why, uint16_t seconds);
 /* What went wrong last. Any loop. */
 void sess_set_error(struct sess *sess, const char *why);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "engine/lu.h"
 #include "engine/nexus.h"
 
 void peer_host(const char *peer, char *buf, size_t cap)
@@ -41,6 +42,7 @@ static void copy_conn(const struct conn *conn, struct session_conn *c)
 	c->cid = conn->cid;
 	c->state = conn->state;
 	memcpy(c->peer, conn->peer, sizeof(c->peer));
+	conn_address_text(&conn->local, c->local, sizeof(c->local));
 	c->loop = loop_index(conn->loop);
 	c->header_digest = conn->header_digest;
 	c->data_digest = conn->data_digest;
@@ -51,11 +53,33 @@ static void copy_conn(const struct conn *conn, struct session_conn *c)
 	c->tx_pdus = conn->tx_pdus;
 	c->rx_bytes = conn->rx_bytes;
 	c->tx_bytes = conn->tx_bytes;
+	c->tasks = conn->ntasks;
+	c->ping_ns = conn->ping_ns;
 	c->idle_ns = now > conn->last_rx_ns ? now - conn->last_rx_ns : 0;
 }
 
+/* The LUN map at hand. False: out of memory. */
+static bool copy_luns(const struct lunmap *map, struct session_info *s)
+{
+	s->luns_told = calloc(map->n, sizeof(s->luns_told[0]));
+	if (!s->luns_told)
+		return !map->n;
+	for (uint32_t i = 0; i < map->n; i++) {
+		const struct lunmap_entry *e = &map->e[i];
+		struct session_lun *l = &s->luns_told[s->nluns_told++];
+
+		l->lun = e->lun;
+		l->read_only = e->read_only;
+		snprintf(l->disk, sizeof(l->disk), "%s", e->lu->name);
+		l->commands = atomic_load(&e->itl->num_cmds);
+		l->read_bytes = atomic_load(&e->itl->read_bytes);
+		l->write_bytes = atomic_load(&e->itl->write_bytes);
+	}
+	return true;
+}
+
 /* At the session's home, which keeps its group and target while it has not been closed. */
-static void copy_sess(struct sess *sess, struct session_info *s)
+static bool copy_sess(struct sess *sess, bool luns, struct session_info *s)
 {
 	const struct lunmap *map = sess->nexus ? atomic_load(&sess->nexus->map) : NULL;
 	uint64_t now = clock_now_ns();
@@ -67,6 +91,10 @@ static void copy_sess(struct sess *sess, struct session_info *s)
 		memcpy(s->target, sess->tpg->target->name, sizeof(s->target));
 		s->tpgt = sess->tpg->tag;
 	}
+	snprintf(s->user, sizeof(s->user), "%s", sess->user ? sess->user : "");
+	s->by_next = sess->by_next;
+	s->mutual = sess->mutual;
+	s->algorithm = sess->algorithm;
 	s->params = sess->params;
 	s->depth = sess->depth;
 	pthread_mutex_lock(&sess->lock);
@@ -81,6 +109,7 @@ static void copy_sess(struct sess *sess, struct session_info *s)
 	pthread_mutex_unlock(&sess->lock);
 	s->luns = map ? map->n : 0;
 	s->age_ns = now > sess->created_ns ? now - sess->created_ns : 0;
+	return !luns || !map || copy_luns(map, s);
 }
 
 /* ---- looking for them ------------------------------------------------------------------------ */
@@ -149,6 +178,8 @@ static void find_done(struct query *q)
 {
 	for (size_t i = 0; i < q->n; i++) {
 		sess_unref(q->all[i].sess);
+		if (q->all[i].info)
+			free(q->all[i].info->luns_told);
 		free(q->all[i].info);
 	}
 	free(q->all);
@@ -176,9 +207,7 @@ static void copy_at_home(struct loop *loop, void *arg)
 		if (t->sess->loop != loop || is_closed(t->sess) || !matches(q->filter, t->sess))
 			continue;
 		t->info = calloc(1, sizeof(*t->info));
-		if (t->info)
-			copy_sess(t->sess, t->info);
-		else
+		if (!t->info || !copy_sess(t->sess, q->filter && q->filter->tell_luns, t->info))
 			atomic_store(&q->failed, true);
 	}
 }
@@ -309,7 +338,12 @@ int session_newest(struct tpg *tpg, const char *initiator, struct session_info *
 
 /* ---- ending them ----------------------------------------------------------------------------- */
 
-unsigned sessions_drop(struct entity *e, const struct session_filter *f, const char *why)
+struct ending {
+	const char *why;
+	uint16_t seconds; /* 0: at once */
+};
+
+static unsigned end_all(struct entity *e, const struct session_filter *f, const struct ending *how)
 {
 	struct query q = { .entity = e, .filter = f };
 	unsigned n = 0;
@@ -320,9 +354,23 @@ unsigned sessions_drop(struct entity *e, const struct session_filter *f, const c
 	for (size_t i = 0; i < q.n; i++) {
 		if (!q.all[i].info)
 			continue;
-		sess_dismiss(q.all[i].sess, why);
+		if (how->seconds)
+			sess_ask_logout(q.all[i].sess, how->why, how->seconds);
+		else
+			sess_dismiss(q.all[i].sess, how->why);
 		n++;
 	}
 	find_done(&q);
 	return n;
+}
+
+unsigned sessions_ask_logout(
+	struct entity *e, const struct session_filter *f, const char *why, uint16_t seconds)
+{
+	return end_all(e, f, &(struct ending){ why, seconds ? seconds : 1 });
+}
+
+unsigned sessions_drop(struct entity *e, const struct session_filter *f, const char *why)
+{
+	return end_all(e, f, &(struct ending){ why, 0 });
 }

@@ -96,7 +96,7 @@ static void say_goodbye(struct loop *loop, void *arg)
 		conn, tmp, &e->per_loop[loop_index(loop)].conns, struct conn, loop_link) {
 		if (conn->closing)
 			continue;
-		if (conn->state != CONN_LOGGED_IN) {
+		if (conn->state != CONN_LOGGED_IN && conn->state != CONN_LOGOUT_REQUESTED) {
 			conn_close(conn, NULL);
 			continue;
 		}
