@@ -53,7 +53,7 @@ def test_writes_and_reads_through_cuts(record_property, digest):
     d.start()
     try:
         faults = asyncio.run(go(d))
-        record_property("figures", f"libiscsi, {2 * STEPS} commands of {STEP_KIB} KiB, header digest {digest}: {faults}")
+        record_property("figures", f"libiscsi, {2 * STEPS} x {STEP_KIB} KiB, header digest {digest}: {faults}")
         print(faults)
         assert faults.get("cut", 0) > 0
         d.stop()
