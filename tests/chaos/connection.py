@@ -110,7 +110,7 @@ class Conn(asyncio.Protocol):
         """ExpStatSN: all before it have come, and the data of their commands."""
         low = [*self.missing, *self.session.unfinished(self)] if self.session.level else ()
         if low:
-            return min(low, key=lambda sn: sn_add(sn, -self.expstatsn))
+            return min(low, key=lambda sn: sn_add(sn, (1 << 31) - self.expstatsn))
         return self.expstatsn or 0
 
     def snack(self, kind, begin, run, itt=RESERVED_TAG, ttt=RESERVED_TAG, lun=0):

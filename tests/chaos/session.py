@@ -26,6 +26,7 @@ RETRY_S = .4                # a command that is not acknowledged is sent again
 QUIET_S = .4                # a command without progress: the connection is pinged
 PING_S = 5                  # a ping without an answer: the connection has failed
 HANG_S = 45                 # a command that has come to nothing
+CLOSED_S = 6                # a closed window with nothing under way
 TICK_S = .05
 
 
@@ -98,6 +99,7 @@ class Session(Recovery):
         self.failed = None                      # the first violation
         self.fails = asyncio.get_running_loop().create_future()
         self.ticking = None
+        self.closed_since = None
         self.events = collections.deque(maxlen=200)
         self.init_recovery()
 
@@ -275,6 +277,8 @@ class Session(Recovery):
         end = pdu.offset + len(pdu.data)
         if end > task.edtl or not task.read:
             raise ProtocolViolation(f"Data-In beyond the expected length {task.edtl} (11.7.6): {pdu}")
+        if pdu.flags & p.DIN_S:
+            task.statsn, task.status = pdu.statsn, (pdu.status, b"", 0)     # before anything is asked for
         if self._numbered(conn, task, pdu.datasn):
             if self.level == 0 and pdu.offset != task.covered():
                 raise ProtocolViolation(f"Data-In at offset {pdu.offset}, expected {task.covered()} (13.18)")
@@ -421,6 +425,10 @@ class Session(Recovery):
                 conn.tick(now)
             if conn.asked_at and now - conn.asked_at > PING_S and self.touched():
                 conn.lose("pings are not answered")
+        if self.pending and self.live and not self.window_open():
+            self._closed(now)
+        else:
+            self.closed_since = None
         for task in [*self.tasks.values(), *self.pending]:
             if now - task.began > HANG_S:
                 self.violation(f"a command hangs: {self.describe(task)}")
@@ -429,15 +437,29 @@ class Session(Recovery):
             if task.conn in self.live and now - max(task.moved, task.sent_at) > QUIET_S:
                 self._stalled(task, now)
 
+    def _closed(self, now):
+        """The window is closed. When nothing is under way it is the target that has to open it (4.2.2.1); what it
+        says may be lost above level 0, so in the end it is asked."""
+        if self.tasks or not self.closed_since:
+            self.closed_since = now
+        elif now - self.closed_since > CLOSED_S and self.touched():
+            self.counts["windows asked for"] += 1
+            self.closed_since = now
+            for conn in self.live:
+                self._ping(conn, now)
+
+    def _ping(self, conn, now):
+        itt = self.take_itt()
+        conn.ping = (itt, now)
+        conn.asked_at = conn.asked_at or now
+        self.counts["pings"] += 1
+        conn.send(PDU(p.NOP_OUT, immediate=True, flags=p.F, itt=itt, ttt=RESERVED_TAG, cmdsn=self.cmdsn))
+
     def _stalled(self, task, now):
         """A command on a living connection has made no progress for a while."""
         conn = task.conn
         if now - (conn.ping[1] if conn.ping else conn.pinged_ok) > QUIET_S and (self.level or not conn.ping):
-            itt = self.take_itt()
-            conn.ping = (itt, now)
-            conn.asked_at = conn.asked_at or now
-            self.counts["pings"] += 1
-            conn.send(PDU(p.NOP_OUT, immediate=True, flags=p.F, itt=itt, ttt=RESERVED_TAG, cmdsn=self.cmdsn))
+            self._ping(conn, now)
         if self.level == 0:
             if now - max(task.moved, task.sent_at) > self.stall_s and self.touched():
                 conn.lose("a command stalls")
