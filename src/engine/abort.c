@@ -7,11 +7,13 @@
 /* Sent after the function whose commands are aborted, by the same nexus. */
 static bool is_younger(const struct abort_scope *sc, const struct cmd *cmd)
 {
+	int32_t after = (int32_t)(cmd->order - sc->order);
+
 	if (sc->issuer != cmd->nexus)
 		return false;
-	if (sc->issuer_loop == cmd->loop)
-		return cmd->seq >= sc->seq;
-	return sc->has_order && (int32_t)(cmd->order - sc->order) >= 0;
+	if (sc->has_order && after)
+		return after > 0;
+	return sc->issuer_loop == cmd->loop ? cmd->seq >= sc->seq : sc->has_order;
 }
 
 static bool matches(const struct abort_scope *sc, const struct cmd *cmd)

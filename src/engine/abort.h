@@ -29,8 +29,8 @@ struct abort_scope {
 	const struct nexus *by;
 	/*
 	 * Of this nexus's commands only those that it sent before the function: what comes after a
-	 * task management function is none of its tasks (RFC 7143 4.2.3.3). On that loop they are
-	 * known by `seq`, as they came; on others by `order`, if the fabric tells one. NULL: all.
+	 * task management function is none of its tasks (RFC 7143 4.2.3.3). They are known by
+	 * `order`, if the fabric tells one, and on that loop by `seq`, as they came. NULL: all.
 	 */
 	const struct nexus *issuer;
 	const struct loop *issuer_loop;

@@ -64,7 +64,7 @@ struct cmd {
 	uint8_t attr; /* enum task_attr */
 	uint8_t priority; /* SAM-5 8.7: 1 is the highest, 0 none */
 	uint16_t cdb_len;
-	/* Its place among the nexus's commands of all loops, a serial number: CmdSN of iSCSI. */
+	/* Its place among the nexus's commands of all loops, a serial number (RFC 1982). */
 	uint32_t order;
 	/*
 	 * Bytes that the initiator has reserved for each direction (Expected Data Transfer

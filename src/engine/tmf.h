@@ -21,8 +21,8 @@ struct tmf {
 	uint8_t lun[8];
 	uint64_t ref_tag; /* ABORT TASK, QUERY TASK */
 	/*
-	 * Its place among the nexus's commands, as in struct cmd: of those on other loops only the
-	 * ones before it are meant. Unset: all that are there.
+	 * Its place among the nexus's commands, as in struct cmd: only the ones before it are
+	 * meant. Unset: what has come before on the same loop, and all on others.
 	 */
 	bool has_order;
 	uint32_t order;

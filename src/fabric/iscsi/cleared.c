@@ -15,7 +15,7 @@
 static void told(struct conn *conn, struct tx_pdu *p)
 {
 	conn->cleared.marked = true;
-	conn->cleared.statsn = conn->statsn;
+	conn->cleared.statsn = p->statsn + 1;
 }
 
 bool cleared_tell(struct conn *conn, const struct cmd *cmd)

@@ -113,6 +113,7 @@ struct tx_pdu {
 	struct bhs bhs; /* StatSN, ExpCmdSN, MaxCmdSN are filled in when it is sent */
 	bool takes_statsn; /* StatSN advances (a response), else it is only told */
 	void (*sent)(struct conn *conn, struct tx_pdu *p); /* may be NULL */
+	uint32_t statsn; /* that it was sent with */
 	void *arg;
 	uint8_t *data; /* malloc'ed, or NULL */
 	uint32_t data_bytes;

@@ -99,7 +99,7 @@ static void ping_sent(struct conn *conn, struct tx_pdu *p)
 	if (!conn->fence.waits || conn->closing)
 		return;
 	conn->fence.marked = true;
-	conn->fence.statsn = conn->statsn;
+	conn->fence.statsn = p->statsn;
 	fence_acked(conn);
 }
 

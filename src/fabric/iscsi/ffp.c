@@ -127,7 +127,8 @@ static void run_in_order(struct conn *conn, const struct pdu *pdu)
 	uint8_t opcode = bhs_opcode(&pdu->bhs);
 	const struct rx_sink *s = &conn->rx.sink;
 	struct sess *sess = conn->sess;
-	struct sess_turn turn = { .barrier = rows[opcode].flags & FFP_BARRIER };
+	struct sess_turn turn = { .barrier = rows[opcode].flags & FFP_BARRIER,
+		.function = opcode == ISCSI_OP_TASK_MANAGEMENT_REQUEST };
 
 	if (bhs_immediate(&pdu->bhs)) {
 		/*

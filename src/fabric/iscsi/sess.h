@@ -104,6 +104,15 @@ static inline bool sna_le(uint32_t a, uint32_t b)
 }
 
 /*
+ * The order in which an initiator has sent requests, as a serial number: one that is immediate
+ * bears the number of what comes next (RFC 7143 4.2.2.1).
+ */
+static inline uint32_t sess_order(uint32_t cmdsn, bool immediate)
+{
+	return cmdsn << 1 | !immediate;
+}
+
+/*
  * Make the session of a connection whose login has come to its end: TSIH, nexus, home loop (the
  * connection's). Returns the login_status to refuse with if that fails. On the connection's loop.
  *	tpg	counted in tpg->nsessions by the caller; NULL: a discovery session
@@ -167,6 +176,7 @@ enum sess_order { SESS_NOW, SESS_HELD, SESS_IGNORE };
 struct sess_turn {
 	bool scsi; /* a SCSI command, which takes a place in the window until sess_release_slot() */
 	bool barrier;
+	bool function; /* task management: what is older must have come, and not have begun */
 	bool counted; /* in sess->entering */
 };
 

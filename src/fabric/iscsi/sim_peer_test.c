@@ -397,8 +397,31 @@ static void r2t(struct peer *peer, const struct bhs_r2t *r)
 	assert_int_equal(off, k->r2t_next);
 	assert_true(len && len <= peer->p.max_burst && off + len <= k->bytes);
 	k->r2t_next += len;
-	if (!k->aborted)
+	if (!k->aborted || peer->p.answers_r2ts)
 		send_data(peer, k, be32_get(r->target_transfer_tag), off, len);
+}
+
+unsigned peer_lose_aborted(struct peer *peer)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PEER_TASKS; i++) {
+		struct peer_task *k = &peer->tasks[i];
+
+		if (!k->active || !k->aborted)
+			continue;
+		task_lost(peer, k);
+		n++;
+	}
+	return n;
+}
+
+static bool has_aborted(const struct peer *peer)
+{
+	for (unsigned i = 0; i < PEER_TASKS; i++)
+		if (peer->tasks[i].active && peer->tasks[i].aborted)
+			return true;
+	return false;
 }
 
 /*
@@ -411,14 +434,12 @@ static void tmf_response(struct peer *peer, const struct bhs_tmf_response *r)
 	assert_int_equal(be32_get(r->initiator_task_tag), peer->tmf_itt);
 	peer->tmf_itt = TAG_RESERVED;
 	peer->tmf_response = r->response;
-	for (unsigned i = 0; i < PEER_TASKS; i++) {
-		if (!peer->tasks[i].active || !peer->tasks[i].aborted)
-			continue;
-		if (r->response != ISCSI_TMF_FUNCTION_COMPLETE)
-			fail_msg("ITT %u is not answered, and the function says %u",
-				peer->tasks[i].itt, r->response);
-		task_lost(peer, &peer->tasks[i]);
-	}
+	if (r->response != ISCSI_TMF_FUNCTION_COMPLETE && has_aborted(peer))
+		fail_msg("commands are not answered, and the function says %u", r->response);
+	if (peer->on_tmf)
+		peer->on_tmf(peer);
+	else
+		peer_lose_aborted(peer);
 }
 
 static void login_response(struct peer *peer, const struct bhs_login_response *r)
@@ -564,7 +585,10 @@ void peers_pump(struct peer *const *peers, unsigned n, uint64_t steps)
 
 void peer_pump(struct peer *peer, uint64_t steps)
 {
-	peers_pump(&peer, 1, steps);
+	if (peer->pump)
+		peer->pump(peer, steps);
+	else
+		peers_pump(&peer, 1, steps);
 }
 
 void peer_drain(struct peer *peer)
@@ -618,9 +642,11 @@ static int login_text(const struct peer *peer, char *text, size_t cap)
 		return n;
 	return n + snprintf(text + n, cap - (size_t)n,
 			   "ImmediateData=%s%cInitialR2T=%s%cFirstBurstLength=%u%cMaxBurstLength=%u"
-			   "%cMaxOutstandingR2T=%u%cErrorRecoveryLevel=0%cMaxConnections=%u%c",
+			   "%cMaxOutstandingR2T=%u%cErrorRecoveryLevel=0%cMaxConnections=%u%c"
+			   "TaskReporting=%s%c",
 			   yes(p->immediate), 0, yes(p->initial_r2t), 0, p->first_burst, 0,
-			   p->max_burst, 0, p->r2ts, 0, 0, p->conns ? p->conns : 1, 0);
+			   p->max_burst, 0, p->r2ts, 0, 0, p->conns ? p->conns : 1, 0,
+			   p->task_reporting ? p->task_reporting : "RFC3720", 0);
 }
 
 /* Connect and send all of a login at once; peer->tsih and cid say to what. */

@@ -57,6 +57,8 @@ struct peer_params {
 	bool immediate, initial_r2t, header_digest, data_digest;
 	uint32_t first_burst, max_burst, recv, r2ts;
 	uint32_t conns; /* MaxConnections, 0: 1 */
+	const char *task_reporting; /* NULL: RFC3720 */
+	bool answers_r2ts; /* also of tasks that a function is to end (RFC 7143 4.2.3.3) */
 };
 
 /* What the connections of a session share: numbers of commands and tags. */
@@ -111,6 +113,10 @@ struct peer {
 	uint64_t lost,
 		torn; /* ended without an answer; of those: writes in the midst of Data-Out */
 	uint64_t disk_errors; /* of the failed: those with the sense of a disk's error */
+	/* How it waits: where nobody takes what comes for others time passes. NULL: alone. */
+	void (*pump)(struct peer *peer, uint64_t steps);
+	/* A function was answered that came on this connection; NULL: peer_lose_aborted(peer). */
+	void (*on_tmf)(struct peer *peer);
 	uint32_t tmf_itt; /* of the function under way, TAG_RESERVED: none */
 	uint8_t tmf_response;
 	uint16_t login_status;
@@ -147,6 +153,8 @@ void peers_pump(struct peer *const *peers, unsigned n, uint64_t steps);
 /* … until nothing is under way. */
 void peer_drain(struct peer *peer);
 void peer_tmf(struct peer *peer, uint8_t function, uint32_t ref_itt, uint32_t ref_cmdsn);
+/* Its tasks that are marked `aborted` have ended without an answer. Returns how many. */
+unsigned peer_lose_aborted(struct peer *peer);
 void peer_nop(struct peer *peer);
 /* A ping that takes the number cmdsn: it fills a hole that a lost command has left. */
 void peer_fill(struct peer *peer, uint32_t cmdsn);

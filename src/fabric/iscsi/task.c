@@ -155,7 +155,7 @@ static bool fill_cmd(struct cmd *cmd, const struct conn *conn, const struct pdu 
 	memcpy(cmd->lun, c->lun, sizeof(cmd->lun));
 	memcpy(cmd->cdb, c->cdb, CDB_BHS_BYTES);
 	cmd->tag = be32_get(c->initiator_task_tag);
-	cmd->order = be32_get(c->cmdsn);
+	cmd->order = sess_order(be32_get(c->cmdsn), bhs_immediate(&pdu->bhs));
 	cmd->attr = attrs[c->flags & CMD_ATTR_MASK];
 	if (conn->sess->params.iscsi_protocol_level >= PROTOCOL_LEVEL_SAM5)
 		cmd->priority = c->priority >> CMD_PRIORITY_SHIFT;

@@ -27,6 +27,7 @@ struct tmf_request {
 	struct tmf *tmf; /* owned, until tmf_submit() */
 	uint64_t id;
 	uint32_t itt, ref_itt, cmdsn, refcmdsn;
+	uint32_t order; /* sess_order() */
 	uint8_t function; /* enum tmf_function */
 	bool submitted;
 	enum iscsi_tmf_response response;
@@ -153,6 +154,7 @@ static struct tmf_request *request_new(
 		.itt = be32_get(q->initiator_task_tag),
 		.ref_itt = be32_get(q->referenced_task_tag),
 		.cmdsn = be32_get(q->cmdsn),
+		.order = sess_order(be32_get(q->cmdsn), q->opcode & ISCSI_OP_IMMEDIATE),
 		.refcmdsn = be32_get(q->refcmdsn),
 		.function = function };
 	atomic_init(&r->refs, 1);
@@ -163,7 +165,7 @@ static struct tmf_request *request_new(
 	tmf->function = function;
 	tmf->ref_tag = r->ref_itt;
 	tmf->has_order = true;
-	tmf->order = r->cmdsn;
+	tmf->order = r->order;
 	memcpy(tmf->lun, q->lun, sizeof(tmf->lun));
 	return r;
 }
@@ -268,7 +270,7 @@ static bool concerns(const struct tmf_request *r, const struct task *t)
 {
 	uint64_t lun, its;
 
-	if (!sna_lt(t->cmdsn, r->cmdsn))
+	if (!sna_lt(t->cmd->order, r->order))
 		return false;
 	if (r->function != TMF_ABORT_TASK_SET && r->function != TMF_CLEAR_TASK_SET &&
 		r->function != TMF_LOGICAL_UNIT_RESET)
@@ -307,17 +309,35 @@ static void waited_long_enough(struct loop_timer *t)
 	submit(container_of(t, struct tmf_request, timer));
 }
 
+/* One that the engine has not seen yet, or is done with. */
+static enum iscsi_tmf_response abort_here(struct task *t)
+{
+	if (t->state == TASK_HELD) {
+		/* Its CmdSN still counts: the rest of it stays in its place. */
+		task_remember_ended(t);
+		task_forget_itt(t);
+		t->cmd = cmd_free(t->cmd);
+		return ISCSI_TMF_FUNCTION_COMPLETE;
+	}
+	/* Its answer is on the way. */
+	if (t->sending || t->status_sent)
+		return ISCSI_TMF_TASK_DOES_NOT_EXIST;
+	/* It has a status but waits for data, which the initiator will not send any more. */
+	task_kill(t);
+	return ISCSI_TMF_FUNCTION_COMPLETE;
+}
+
 /*
  * What was asked for is let in before the function goes to the engine; with fast aborts it may come
- * later and is let go then. A command that only waits for data to be told its status has no part in
- * the engine any more: it ends here.
+ * later and is let go then. What waits for an ORDERED command, or only for data to be told its
+ * status, has no part in the engine: it ends here.
  */
 static void look_at(struct tmf_request *r, struct task *t, bool fast)
 {
 	if (!t->cmd || !concerns(r, t))
 		return;
-	if (t->state == TASK_RESPONDING && !t->sending && !t->status_sent) {
-		task_kill(t);
+	if (t->state == TASK_HELD || t->state == TASK_RESPONDING) {
+		abort_here(t);
 	} else if (t->state == TASK_COLLECTING && t->nr2ts && !fast && !t->awaited) {
 		t->frozen = true;
 		t->awaited = r;
@@ -378,24 +398,6 @@ static enum iscsi_tmf_response abort_absent(const struct tmf_request *r)
 	t->cmdsn = ref;
 	if (!sess_hold(sess, t))
 		task_kill(t);
-	return ISCSI_TMF_FUNCTION_COMPLETE;
-}
-
-/* ABORT TASK of one that the engine has not seen yet, or is done with. */
-static enum iscsi_tmf_response abort_here(struct task *t)
-{
-	if (t->state == TASK_HELD) {
-		/* Its CmdSN still counts: the rest of it stays in its place. */
-		task_remember_ended(t);
-		task_forget_itt(t);
-		t->cmd = cmd_free(t->cmd);
-		return ISCSI_TMF_FUNCTION_COMPLETE;
-	}
-	/* Its answer is on the way. */
-	if (t->sending || t->status_sent)
-		return ISCSI_TMF_TASK_DOES_NOT_EXIST;
-	/* It has a status but waits for data, which the initiator will not send any more. */
-	task_kill(t);
 	return ISCSI_TMF_FUNCTION_COMPLETE;
 }
 

@@ -179,6 +179,7 @@ static void lay_pdu(struct conn *conn, struct tx_batch *b, struct tx_pdu *p)
 	unsigned first = b->niov;
 
 	h->bhs = p->bhs;
+	p->statsn = conn->statsn;
 	out->statsn = be32_put(conn->statsn);
 	if (p->takes_statsn)
 		conn->statsn++;

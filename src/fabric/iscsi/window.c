@@ -96,15 +96,43 @@ enum sess_order sess_order_of(struct sess *sess, uint32_t cmdsn, struct sess_tur
 
 /* ---- what is held ---------------------------------------------------------------------------- */
 
-/* Under sess->lock: the oldest one, if it has its turn now; it has it then. */
-static struct task *next_turn(struct sess *sess)
+/*
+ * While commands wait for an ORDERED one that may not end: an immediate function for which all that
+ * is older has come (4.2.3.3 b). Those that wait have no part in the engine; tmf.c sees to them.
+ */
+static struct task *next_function(const struct sess *sess)
+{
+	uint32_t next = sess->exp_cmdsn;
+	struct task *t;
+
+	list_for_each (t, &sess->held, struct task, link) {
+		if (t->immediate && t->turn.function && sna_le(t->cmdsn, next))
+			return t;
+		if (!t->immediate && t->cmdsn != next++)
+			break;
+	}
+	return NULL;
+}
+
+/* The oldest one, if it may have its turn now. */
+static struct task *next_in_order(const struct sess *sess)
 {
 	struct task *t = list_first(&sess->held, struct task, link);
 
 	/* An immediate function waits for what is older than it, and takes no number. */
 	if (!t || (t->immediate ? sna_lt(sess->exp_cmdsn, t->cmdsn) : t->cmdsn != sess->exp_cmdsn))
 		return NULL;
-	if (must_wait(sess, &t->turn))
+	return must_wait(sess, &t->turn) ? NULL : t;
+}
+
+/* Under sess->lock: the one whose turn is now; it has it then. */
+static struct task *next_turn(struct sess *sess)
+{
+	struct task *t = next_in_order(sess);
+
+	if (!t && sess->ordered && !sess->barrier && !sess->entering)
+		t = next_function(sess);
+	if (!t)
 		return NULL;
 	if (!t->immediate)
 		take_number(sess, &t->turn);
