@@ -59,7 +59,64 @@ static int show_refused(struct cli *cli, json_t *result)
 	return 0;
 }
 
+static int show_accounts(struct cli *cli, json_t *result)
+{
+	static const struct column columns[] = {
+		{ "PLACE", "place", COL_TEXT },
+		{ "USER", "user", COL_TEXT },
+		{ "PASSWORD", "password", COL_TEXT },
+		{ "NEXT", "next_password", COL_TEXT },
+		{ "MUTUAL", "mutual_user", COL_TEXT },
+		{ "ALGORITHMS", "algorithms", COL_TEXT },
+		{ NULL },
+	};
+
+	table_print(result, columns, "no accounts");
+	return 0;
+}
+
+static int read_secrets(struct cli *cli, struct errmsg *err)
+{
+	int r = secret_from_file(cli->params, "password_file", "password", err);
+
+	if (!r)
+		r = secret_from_file(cli->params, "next_password_file", "next_password", err);
+	return r ? r
+		 : secret_from_file(cli->params, "mutual_password_file", "mutual_password", err);
+}
+
+/* clang-format off */
+#define WHERE                                                                                      \
+	{ "initiator", ARG_OPTION, false, "of the ACL of this initiator" },                        \
+	{ "discovery", ARG_FLAG, false, "of discovery" },                                          \
+	{ "target", ARG_OPTION, false, "the target; needed if there are several" },                \
+	{ "tpg", ARG_OPTION, true, "the tag of its portal group; needed if there are several" }
+#define USER { "user", ARG_POSITION, false, "the name that the initiator proves to have" }
+#define SECRETS                                                                                    \
+	{ "password_file", ARG_OPTION, false,                                                      \
+		"file with its secret, copied now; \"-\" for standard input" },                    \
+	{ "source", ARG_OPTION, false,                                                             \
+		"file, or credential:NAME, that the daemon reads it from" },                       \
+	{ "mutual_user", ARG_OPTION, false, "name by which the target answers" },                  \
+	{ "mutual_password_file", ARG_OPTION, false, "file with that secret" }
+/* clang-format on */
+
 const struct cli_command auth_commands[] = {
+	{ "auth", "list", "list the accounts and where their secrets come from", "auth.list",
+		show_accounts },
+	{ "auth", "add", "make one more account", "auth.add", NULL,
+		.args = { USER, SECRETS, WHERE }, .prepare = read_secrets },
+	{ "auth", "set", "change the secrets of an account; sessions stay", "auth.set", NULL,
+		.args = { USER, SECRETS,
+			{ "next_password_file", ARG_OPTION, false,
+				"file with a second secret that is good too" },
+			{ "next_source", ARG_OPTION, false, "or where the daemon reads it from" },
+			WHERE },
+		.prepare = read_secrets },
+	{ "auth", "promote", "make the next password of an account the only one", "auth.promote",
+		NULL, .args = { USER, WHERE } },
+	{ "auth", "remove", "remove an account; sessions stay", "auth.remove", NULL,
+		.args = { USER, WHERE } },
 	{ "logins", NULL, "tell who was not let in: when, where in the login, why, and the cure",
 		"logins.refused", show_refused },
 	{ "auth", "refresh", "read the secrets again that are kept in files; sessions stay",

@@ -39,7 +39,7 @@ static const struct row {
 		"let this initiator, or any, use the disks; without it and --chap nobody may" },
 	{ "chap", "USER:FILE", O_LIST, offsetof(struct options, chap),
 		"initiators must know the secret that is in FILE (12 to 255 bytes, its first "
-		"line)" },
+		"line), or is systemd's credential:NAME; repeated: any of these accounts" },
 	{ "demo", NULL, O_FLAG, offsetof(struct options, demo),
 		"serve a thin file disk and a RAM disk on 127.0.0.1 and say how to use them" },
 	{ "run", "COMMAND", O_TEXT, offsetof(struct options, run),

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/disk.h"
+#include "fabric/iscsi/secret.h"
 
 enum { SECRET_MIN = 12, SECRET_MAX = 255 }; /* RFC 7143 12.1.3: 96 bits at least */
 
@@ -83,48 +84,80 @@ static bool is_loopback(const char *address)
 
 /* ---- who may -------------------------------------------------------------------------------- */
 
-/* A secret from a file: its first line. Its memory is wiped by the caller. */
-static int read_secret(const char *path, char secret[SECRET_MAX + 1], struct errmsg *err)
+static int first_line(const char *path, char secret[SECRET_MAX + 2], struct errmsg *err)
 {
 	char *text = NULL;
 	size_t n;
 	int r = file_read(path, 65536, &text, &n);
 
 	if (r)
-		return errmsg_set(err, r, "--chap: %s: %s", path, err_text(r));
+		return errmsg_set(err, r, "%s: %s", path, err_text(r));
 	n = strcspn(text, "\r\n");
-	if (n < SECRET_MIN || n > SECRET_MAX)
-		r = errmsg_set(err, -EINVAL,
-			"--chap: %s: a secret of %d to %d bytes in the first line is meant, this "
-			"one has "
-			"%zu",
-			path, SECRET_MIN, SECRET_MAX, n);
-	else
-		snprintf(secret, SECRET_MAX + 1, "%.*s", (int)n, text);
+	/* One byte too much is enough to tell that it is too long. */
+	snprintf(secret, SECRET_MAX + 2, "%.*s", n > SECRET_MAX ? SECRET_MAX + 1 : (int)n, text);
 	explicit_bzero(text, strlen(text));
 	free(text);
-	return r;
+	return 0;
 }
 
-/* Name and secret of --chap USER:FILE into the directory `sub` of dir. */
-static int put_chap(struct quick *q, struct node *dir, const char *sub, const char *chap)
+/* A secret from a file, its first line, or a credential. Its memory is wiped by the caller. */
+static int read_secret(const char *path, char secret[SECRET_MAX + 2], struct errmsg *err)
 {
-	const char *colon = strchr(chap, ':');
-	char secret[SECRET_MAX + 1], user[256];
+	bool credential = !strncmp(path, SECRET_CREDENTIAL, strlen(SECRET_CREDENTIAL));
+	int r = credential ? secret_read(path, secret, SECRET_MAX + 1, err)
+			   : first_line(path, secret, err);
+	size_t n;
+
+	if (r) {
+		errmsg_prefix(err, "--chap");
+		return r;
+	}
+	n = strlen(secret);
+	if (n < SECRET_MIN || n > SECRET_MAX)
+		return errmsg_set(err, -EINVAL,
+			"--chap: %s: a secret of %d to %d bytes in the first line is meant, this "
+			"one has %s%zu",
+			path, SECRET_MIN, SECRET_MAX, n > SECRET_MAX ? "at least " : "", n);
+	return 0;
+}
+
+/*
+ * Name and secret of --chap USER:FILE into the directory `auth`; of the second and further ones
+ * into an account of their own.
+ */
+static int put_chap(struct quick *q, struct node *auth, unsigned i)
+{
+	const char *chap = q->o->chap.v[i], *colon = strchr(chap, ':');
+	char secret[SECRET_MAX + 2], user[256];
+	struct node *account = auth;
 	int r;
 
 	if (!colon || colon == chap || !colon[1])
-		return errmsg_set(q->err, -EINVAL, "--chap %s: USER:FILE is meant", chap);
+		return errmsg_set(q->err, -EINVAL,
+			"--chap %s: USER:FILE or USER:" SECRET_CREDENTIAL "NAME is meant", chap);
 	if (colon - chap > 255)
 		return errmsg_set(
 			q->err, -EINVAL, "--chap: a name of at most 255 bytes is possible");
 	snprintf(user, sizeof(user), "%.*s", (int)(colon - chap), chap);
 	r = read_secret(colon + 1, secret, q->err);
+	if (!r && i) {
+		account = make(q, node_child(auth, "users"), "%s", user);
+		r = account ? 0 : errmsg_prefix(q->err, "--chap %s", user);
+	} else if (!r) {
+		r = put(q, auth, "", "userid", user);
+	}
 	if (!r)
-		r = put(q, dir, sub, "userid", user);
-	if (!r)
-		r = put(q, dir, sub, "password", secret);
+		r = put(q, account, "", "password", secret);
 	explicit_bzero(secret, sizeof(secret));
+	return r;
+}
+
+static int put_chaps(struct quick *q, struct node *auth)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < q->o->chap.n && !r; i++)
+		r = put_chap(q, auth, i);
 	return r;
 }
 
@@ -135,8 +168,8 @@ static int allow_one(struct quick *q, const char *iqn)
 	struct node *luns = node_child(q->tpg, "lun");
 	int r = acl ? 0 : q->err->code;
 
-	if (!r && q->o->chap.n)
-		r = put_chap(q, acl, "auth", q->o->chap.v[0]);
+	if (!r)
+		r = put_chaps(q, node_child(acl, "auth"));
 	for (struct node *l = node_first_child(luns); l && !r; l = node_next_child(luns, l)) {
 		ml = make(q, acl, "%s", node_name(l));
 		r = ml ? tree_link(q->t, ml, "lun", l, q->err) : q->err->code;
@@ -161,11 +194,6 @@ static int allow(struct quick *q)
 		log_msg(LOG_LEVEL_WARN, "daemon",
 			"nobody may use these disks: add --allow IQN, --allow any, or --chap "
 			"USER:FILE");
-	if (o->chap.n > 1)
-		return errmsg_set(q->err, -EINVAL,
-			"--chap: one name and secret for all is possible here; a configuration has "
-			"one "
-			"for each initiator");
 	for (unsigned i = 0; i < o->allow.n; i++)
 		any = any || !strcmp(o->allow.v[i], "any");
 	/* With a secret alone, who knows it may. */
@@ -175,12 +203,12 @@ static int allow(struct quick *q)
 		r = put(q, q->tpg, "attrib", "generate_node_acls", "1");
 	if (!r && any)
 		r = put(q, q->tpg, "attrib", "demo_mode_write_protect", "0");
-	if (!r && any && o->chap.n)
-		r = put_chap(q, q->tpg, "auth", o->chap.v[0]);
+	if (!r && any)
+		r = put_chaps(q, node_child(q->tpg, "auth"));
 	/* Discovery takes the secret too, of who has it set for both; it does not demand it. */
-	if (!r && o->chap.n)
-		r = put_chap(
-			q, node_child(tree_root(q->t), "iscsi"), "discovery_auth", o->chap.v[0]);
+	if (!r)
+		r = put_chaps(
+			q, node_child(node_child(tree_root(q->t), "iscsi"), "discovery_auth"));
 	for (unsigned i = 0; i < o->allow.n && !r; i++) {
 		if (strcmp(o->allow.v[i], "any") != 0)
 			r = allow_one(q, o->allow.v[i]);

@@ -48,6 +48,7 @@ REFUSED = [
     (["--listen", "127.0.0.1:99999"], "99999"),
     (["--chap", "user:/nonexistent/secret"], "/nonexistent/secret"),
     (["--chap", "nofile"], "nofile"),
+    (["--chap", "user:credential:none"], "LoadCredential"),
     (["--allow", "not a name"], "not a name"),
     (["--advertise", "nowhere:x"], "nowhere"),
     (["--config", "/nonexistent/config.json"], "/nonexistent/config.json"),

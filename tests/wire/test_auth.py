@@ -5,6 +5,7 @@ secret is told. RFC 7143 9.2.1, 12.1.3. (The exchange itself is in test_chap.py.
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -192,6 +193,21 @@ def test_systemd_credential(new_daemon):
     assert logs_in(d, USER, "credential-0123")
 
 
+def test_several_accounts_by_option(new_daemon):
+    """--chap repeated, of a file and of a credential: each is an account, of discovery too."""
+    d = new_daemon(chap=f"{USER}:{SECRET}", start=False,
+                   args=["--chap", "second:{dir}/second", "--chap", "third:credential:third"])
+    d.extra_env["CREDENTIALS_DIRECTORY"] = d.dir
+    for name in ("second", "third"):
+        with open(f"{d.dir}/{name}", "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o400)) as f:
+            f.write(f"{name}-secret-0123\n")
+    d.start()
+    assert all(logs_in(d, *x) for x in ((USER, SECRET), ("second", "second-secret-0123"),
+                                        ("third", "third-secret-0123")))
+    assert not logs_in(d, "second", SECRET)
+    Session.open(d.address, discovery=True, chap=Chap("third", "third-secret-0123")).logout()
+
+
 def chosen(d, offer):
     with d.connection() as c:
         lg = Login(c)
@@ -224,7 +240,6 @@ def test_nearest_policy_counts(auth):
 
 def test_no_secret_is_told(auth):
     """9.2.1: Not by ls, get, dump, the log, or an error: what goes in never comes out again."""
-    import subprocess
     d = auth.daemon
     secrets = ["alice-secret-xyzzy", "next-secret-xyzzy", "mutual-secret-xyzzy", "file-secret-xyzzy", SECRET]
     auth.user("alice", password=secrets[0], password_next=secrets[1], userid_mutual="t",
@@ -249,3 +264,60 @@ def test_no_secret_is_told(auth):
     assert f"{d.dir}/xyzzy" in told, "where it is may be seen"
     for secret in secrets:
         assert secret not in told and secret not in d.log()
+
+
+# --- ulio auth
+
+
+def ulio(d, *args, ok=True, stdin=None):
+    done = subprocess.run([ULIO, "--control", d.control_path, *args], capture_output=True, text=True, timeout=30,
+                          env=sanitizer_env(d.dir), input=stdin, check=False)
+    assert (done.returncode == 0) == ok, f"{args}: {done.stdout} {done.stderr}"
+    return done.stdout if ok else done.stderr
+
+
+def test_accounts_by_command(authd):
+    """A secret changed as an administrator does it: second secret, who has moved, promoted."""
+    d = authd
+    ulio(d, "auth", "add", "ann", "--password-file", "-", stdin="ann-secret-0001\n")
+    assert "already" in ulio(d, "auth", "add", "ann", "--password-file", "-", stdin="x" * 12, ok=False)
+    assert "lets nobody in" in ulio(d, "auth", "add", "bob", ok=False)
+    assert logs_in(d, "ann", "ann-secret-0001")
+    ulio(d, "auth", "set", "ann", "--next-password-file", "-", stdin="ann-secret-0002\n")
+    assert logs_in(d, "ann", "ann-secret-0001") and logs_in(d, "ann", "ann-secret-0002")
+    ulio(d, "auth", "promote", "ann")
+    assert logs_in(d, "ann", "ann-secret-0002") and not logs_in(d, "ann", "ann-secret-0001")
+    assert "no next password" in ulio(d, "auth", "promote", "ann", ok=False)
+    path = f"{d.dir}/from-a-file"
+    with open(path, "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write("ann-secret-0003\n")
+    ulio(d, "auth", "set", "ann", "--next-source", path)
+    ulio(d, "auth", "promote", "ann")
+    with d.control() as c:
+        rows = {r["user"]: r for r in c.call("auth.list")
+                if r["place"] == f"/iscsi/{d.iqn}/tpgt_1/auth"}
+        assert rows["ann"]["password"] == path and rows["ann"]["next_password"] == ""
+        assert rows[USER]["password"] == "set" and "secret" not in json.dumps(rows)
+    assert logs_in(d, "ann", "ann-secret-0003")
+    assert "ann" in ulio(d, "auth", "list")
+    ulio(d, "auth", "remove", "ann")
+    assert not logs_in(d, "ann", "ann-secret-0003")
+    assert "no account" in ulio(d, "auth", "remove", "ann", ok=False)
+    ulio(d, "auth", "remove", USER)
+    assert not logs_in(d, USER, SECRET)
+
+
+def test_accounts_of_other_places(authd):
+    """--initiator and --discovery say whose account it is."""
+    d = authd
+    assert "has no ACL" in ulio(d, "auth", "add", "x", "--initiator", DEFAULT_NAME, "--password-file", "-",
+                                stdin="x" * 12, ok=False)
+    ulio(d, "acl", "add", DEFAULT_NAME)
+    ulio(d, "auth", "add", "carl", "--initiator", DEFAULT_NAME, "--password-file", "-", stdin="carl-secret-01\n")
+    assert logs_in(d, "carl", "carl-secret-01") and not logs_in(d, USER, SECRET)
+    ulio(d, "auth", "add", "dan", "--discovery", "--password-file", "-", stdin="dan-secret-0001\n")
+    with d.control() as c:
+        c.call("set", path="/iscsi/discovery_auth/enforce_discovery_auth", value="1")
+        places = {r["user"]: r["place"] for r in c.call("auth.list")}
+    assert places["dan"] == "/iscsi/discovery_auth" and places["carl"].endswith(f"/acls/{DEFAULT_NAME}/auth")
+    Session.open(d.address, discovery=True, chap=Chap("dan", "dan-secret-0001")).logout()

@@ -265,6 +265,24 @@ int auth_set_source(
 	return 0;
 }
 
+int auth_promote(struct auth_user *u, struct errmsg *err)
+{
+	const char *source = u->sources[AUTH_PASSWORD_NEXT];
+	char value[FIELD_BYTES];
+	int r;
+
+	strcpy(value, auth_value(u, AUTH_PASSWORD_NEXT));
+	if (!*value)
+		return errmsg_set(err, -ENOENT, "%s has no next password", u->values.userid);
+	r = source ? auth_set_source(u, AUTH_PASSWORD, source, err)
+		   : auth_set_value(u, AUTH_PASSWORD, value, err);
+	explicit_bzero(value, sizeof(value));
+	if (r)
+		return r;
+	u->cleared &= ~((1u << AUTH_PASSWORD) | (1u << AUTH_PASSWORD_NEXT));
+	return auth_set_value(u, AUTH_PASSWORD_NEXT, "", err);
+}
+
 int auth_set_policy(struct auth *auth, const struct chap_policy *p)
 {
 	engine_lock(auth->entity->eng);

@@ -74,6 +74,11 @@ const char *auth_value(const struct auth_user *u, enum auth_field field);
  */
 int auth_set_source(
 	struct auth_user *u, enum auth_field field, const char *source, struct errmsg *err);
+/*
+ * The end of a change of secret: the next one becomes the password, with its source, and there is
+ * no next one any more. -ENOENT: there is none.
+ */
+int auth_promote(struct auth_user *u, struct errmsg *err);
 int auth_set_policy(struct auth *auth, const struct chap_policy *p);
 
 /*

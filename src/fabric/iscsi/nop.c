@@ -22,6 +22,11 @@ void nop_out(struct conn *conn, const struct pdu *pdu, const struct iovec *data,
 		if (conn->ping_sent && be32_get(o->target_transfer_tag) == conn->ping_ttt) {
 			conn->ping_sent = false;
 			conn->ping_ns = loop_now_ns(conn->loop) - conn->ping_sent_ns;
+			/* From here on the silence counts anew. */
+			if (conn->state == CONN_LOGGED_IN && !conn->close_after_send &&
+				conn->sess->node.nopin_timeout)
+				loop_timer_arm(conn->loop, &conn->timer,
+					conn->sess->node.nopin_timeout * NS_PER_S);
 		}
 		return;
 	}
