@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "loop/loop_priv.h"
@@ -126,6 +127,17 @@ void loop_accept(struct loop *loop, struct loop_op *op, int fd)
 {
 	op_begin(loop, op, OP_ACCEPT, fd);
 	loop->impl->accept(loop, op);
+}
+
+void loop_connect(
+	struct loop *loop, struct loop_op *op, const struct sockaddr *addr, socklen_t addrlen)
+{
+	struct op_priv *p = op_begin(loop, op, OP_CONNECT, -1);
+
+	assert(addrlen <= sizeof(p->to.in6));
+	memcpy(&p->to.sa, addr, addrlen);
+	p->to.len = addrlen;
+	loop->impl->connect(loop, op);
 }
 
 void loop_recv_buf(struct loop *loop, struct loop_op *op, int fd)

@@ -97,6 +97,14 @@ bool loops_has_address(struct loops *loops, const struct sockaddr *addr, socklen
 void loop_accept(struct loop *loop, struct loop_op *op, int fd);
 
 /*
+ * Connect a new stream socket to an IPv4 or IPv6 address, which the loop copies. res: the
+ * descriptor of the connected socket (as loop_accept() hands them out), or -errno. It takes as long
+ * as the kernel tries, minutes perhaps: set a timer and cancel it.
+ */
+void loop_connect(
+	struct loop *loop, struct loop_op *op, const struct sockaddr *addr, socklen_t addrlen);
+
+/*
  * Receive into a buffer of the loop, which is taken only when data are there, so that an idle
  * connection holds no memory. res: bytes, 0 at the end of the stream. When res > 0, op->buf is the
  * buffer (at most LOOP_BUF_BYTES); it is the caller's until loop_buf_put().

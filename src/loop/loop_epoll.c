@@ -96,12 +96,12 @@ static int slot_get(struct epoll *e, int fd, struct slot **ret)
 
 static struct loop_op **slot_place(struct slot *s, const struct op_priv *p)
 {
-	return p->kind == OP_SEND ? &s->out : &s->in;
+	return p->kind == OP_SEND || p->kind == OP_CONNECT ? &s->out : &s->in;
 }
 
 static unsigned slot_ready_flag(const struct op_priv *p)
 {
-	return p->kind == OP_SEND ? SLOT_WRITABLE : SLOT_READABLE;
+	return p->kind == OP_SEND || p->kind == OP_CONNECT ? SLOT_WRITABLE : SLOT_READABLE;
 }
 
 static void todo_push(struct epoll *e, struct loop_op *op)
@@ -245,6 +245,36 @@ static void try_send(struct loop *loop, struct loop_op *op)
 	}
 }
 
+/* A socket that nobody has seen goes again. */
+static void connect_drop(struct epoll *e, int fd)
+{
+	if ((unsigned)fd < e->nslots)
+		e->slots[fd].flags = 0;
+	close(fd);
+}
+
+static void try_connect(struct loop *loop, struct loop_op *op)
+{
+	struct epoll *e = epoll_of(loop);
+	struct op_priv *p = op_priv(op);
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(int), peerlen = sizeof(peer);
+	int res = 0, one = 1;
+
+	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &res, &len))
+		res = errno;
+	if (!res && getpeername(p->fd, (struct sockaddr *)&peer, &peerlen)) {
+		slot_blocked(e, op); /* still on its way */
+		return;
+	}
+	slot_leave(e, op);
+	if (res)
+		connect_drop(e, p->fd);
+	else
+		(void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	loop_op_finish(op, res ? -res : p->fd);
+}
+
 static void accept_failed(struct loop *loop, struct loop_op *op, int res)
 {
 	struct epoll *e = epoll_of(loop);
@@ -286,6 +316,7 @@ static void (*const tries[])(struct loop *loop, struct loop_op *op) = {
 	[OP_RECV_BUF] = try_recv_buf,
 	[OP_RECV] = try_recv,
 	[OP_SEND] = try_send,
+	[OP_CONNECT] = try_connect,
 };
 
 static void todo_run(struct loop *loop)
@@ -312,6 +343,26 @@ static void epoll_accept(struct loop *loop, struct loop_op *op)
 		loop_op_ready(loop, op, -errno);
 	else
 		sock_start(loop, op);
+}
+
+static void epoll_connect(struct loop *loop, struct loop_op *op)
+{
+	struct op_priv *p = op_priv(op);
+	struct slot *s;
+	int r = 0;
+
+	p->fd = socket(p->to.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (p->fd < 0 || (connect(p->fd, &p->to.sa, p->to.len) && errno != EINPROGRESS))
+		r = -errno;
+	if (!r)
+		r = slot_get(epoll_of(loop), p->fd, &s);
+	if (!r) {
+		sock_start(loop, op);
+		return;
+	}
+	if (p->fd >= 0)
+		close(p->fd);
+	loop_op_ready(loop, op, r);
 }
 
 static void accept_timer_fire(struct loop_timer *t)
@@ -357,6 +408,8 @@ static void epoll_cancel(struct loop *loop, struct loop_op *op)
 	else if (p->flags & OPF_WAITING)
 		op_queue_remove(p->kind == OP_ACCEPT ? &e->paused : &e->starved, op);
 	slot_leave(e, op);
+	if (p->kind == OP_CONNECT)
+		connect_drop(e, p->fd);
 	loop_op_ready(loop, op, -ECANCELED);
 }
 
@@ -509,6 +562,7 @@ const struct loop_impl loop_epoll = {
 	.done = epoll_done,
 	.wait = epoll_wait_round,
 	.accept = epoll_accept,
+	.connect = epoll_connect,
 	.recv_buf = sock_start,
 	.buf_put = epoll_buf_put,
 	.recv = sock_start,

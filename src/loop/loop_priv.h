@@ -8,6 +8,7 @@
 #define ULIO_LOOP_LOOP_PRIV_H
 
 #include <assert.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -29,6 +30,7 @@ enum op_kind {
 	OP_RECV_BUF,
 	OP_RECV,
 	OP_SEND,
+	OP_CONNECT,
 	OP_READ,
 	OP_WRITE,
 	OP_FSYNC,
@@ -64,6 +66,14 @@ struct op_priv {
 	uint64_t total; /* bytes of a send or receive that are done */
 	union {
 		struct msghdr msg; /* sockets; msg_iov and msg_iovlen are what is left */
+		struct {
+			union {
+				struct sockaddr sa;
+				struct sockaddr_in in;
+				struct sockaddr_in6 in6;
+			};
+			socklen_t len;
+		} to; /* OP_CONNECT */
 		struct {
 			const struct iovec *iov; /* or the argument of OP_WORK */
 			union {
@@ -136,6 +146,7 @@ struct loop_impl {
 	void (*wait)(struct loop *loop);
 
 	void (*accept)(struct loop *loop, struct loop_op *op);
+	void (*connect)(struct loop *loop, struct loop_op *op); /* sets op_priv()->fd */
 	void (*recv_buf)(struct loop *loop, struct loop_op *op);
 	void (*buf_put)(struct loop *loop, void *buf);
 	void (*recv)(struct loop *loop, struct loop_op *op);

@@ -107,6 +107,7 @@ static void (*const op_tries[])(struct loop *loop, struct loop_op *op) = {
 	[OP_RECV_BUF] = sim_net_try,
 	[OP_RECV] = sim_net_try,
 	[OP_SEND] = sim_net_try,
+	[OP_CONNECT] = sim_net_try,
 	[OP_READ] = op_answered,
 	[OP_WRITE] = op_answered,
 	[OP_FSYNC] = op_answered,
@@ -317,6 +318,7 @@ static void sim_close_op(struct loop *loop, int fd)
 const struct loop_impl loop_sim = {
 	.name = "simulator",
 	.accept = sim_net_start,
+	.connect = sim_net_connect,
 	.recv_buf = sim_net_start,
 	.buf_put = sim_buf_put,
 	.recv = sim_net_start,
@@ -342,6 +344,7 @@ int sim_new(struct loops *loops, uint64_t seed, struct errmsg *err)
 	rng_seed(&sim->rng, seed);
 	list_init(&sim->conns);
 	list_init(&sim->listens);
+	list_init(&sim->servers);
 	list_init(&sim->files);
 	sim->disk = sim_disk_new(rng_next(&sim->rng));
 	sim->own_disk = true;

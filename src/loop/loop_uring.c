@@ -73,7 +73,7 @@ enum { NSETUPS = sizeof(setups) / sizeof(setups[0]) };
 static const uint8_t ops_needed[] = { IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_READ,
 	IORING_OP_WRITE, IORING_OP_FSYNC, IORING_OP_FALLOCATE, IORING_OP_SEND, IORING_OP_RECV,
 	IORING_OP_SENDMSG, IORING_OP_RECVMSG, IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL,
-	IORING_OP_CLOSE };
+	IORING_OP_CLOSE, IORING_OP_CONNECT };
 
 static const unsigned features_needed = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
 					IORING_FEAT_EXT_ARG | IORING_FEAT_FAST_POLL |
@@ -229,6 +229,21 @@ static void uring_accept(struct loop *loop, struct loop_op *op)
 	struct io_uring_sqe *sqe = sqe_get(uring_of(loop));
 
 	io_uring_prep_multishot_accept(sqe, op_priv(op)->fd, NULL, NULL, SOCK_CLOEXEC);
+	sqe_op(sqe, op);
+}
+
+static void uring_connect(struct loop *loop, struct loop_op *op)
+{
+	struct op_priv *p = op_priv(op);
+	struct io_uring_sqe *sqe;
+
+	p->fd = socket(p->to.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (p->fd < 0) {
+		loop_op_ready(loop, op, -errno);
+		return;
+	}
+	sqe = sqe_get(uring_of(loop));
+	io_uring_prep_connect(sqe, p->fd, &p->to.sa, p->to.len);
 	sqe_op(sqe, op);
 }
 
@@ -470,6 +485,20 @@ static void done_accept(struct loop *loop, struct loop_op *op, int res, unsigned
 	}
 }
 
+static void done_connect(struct loop *loop, struct loop_op *op, int res, unsigned flags)
+{
+	struct op_priv *p = op_priv(op);
+	int one = 1;
+
+	if (res < 0) {
+		close(p->fd);
+		loop_op_finish(op, p->flags & OPF_CANCELLED ? -ECANCELED : res);
+		return;
+	}
+	(void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	loop_op_finish(op, p->fd);
+}
+
 static void done_recv_buf(struct loop *loop, struct loop_op *op, int res, unsigned flags)
 {
 	struct uring *u = uring_of(loop);
@@ -558,6 +587,7 @@ static void (*const dones[])(struct loop *loop, struct loop_op *op, int res, uns
 	[OP_RECV_BUF] = done_recv_buf,
 	[OP_RECV] = done_recv,
 	[OP_SEND] = done_send,
+	[OP_CONNECT] = done_connect,
 	[OP_READ] = done_file,
 	[OP_WRITE] = done_file,
 	[OP_FSYNC] = done_file,
@@ -658,6 +688,7 @@ const struct loop_impl loop_uring = {
 	.done = uring_done,
 	.wait = uring_wait,
 	.accept = uring_accept,
+	.connect = uring_connect,
 	.recv_buf = uring_recv_buf,
 	.buf_put = uring_buf_put,
 	.recv = uring_recv,

@@ -23,6 +23,15 @@ uint64_t sim_random(struct loops *loops, uint64_t below);
  * the calls below, or -ECONNREFUSED.
  */
 int sim_connect(struct loops *loops, const struct sockaddr *to, socklen_t len);
+/*
+ * Listen as a peer outside of the program, for its loop_connect(): a descriptor for sim_accept()
+ * and sim_serve_end(). Where nobody listens the program's connections are refused.
+ */
+int sim_serve(struct loops *loops, const struct sockaddr *at, socklen_t len);
+/* The next connection that came, a descriptor as of sim_connect(); -EAGAIN: none. */
+int sim_accept(struct loops *loops, int fd);
+/* Listen no more; what was not accepted is closed. */
+void sim_serve_end(struct loops *loops, int fd);
 /* Queue bytes towards the target; they arrive in pieces that the seed chooses. 0 or -EPIPE. */
 int sim_send(struct loops *loops, int fd, const void *data, size_t n);
 /* Take up to n bytes that have arrived; 0: none now, -EPIPE: the target has closed. */

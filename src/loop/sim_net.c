@@ -257,6 +257,12 @@ static void try_recv(struct loop *loop, struct loop_op *op)
 		recv_finish(c, res ? res : (int)p->total);
 }
 
+/* Somebody reads what is sent, or will when it is accepted. */
+static bool conn_has_peer(const struct sim_conn *c)
+{
+	return c->peer_fd >= 0 || list_linked(&c->queued);
+}
+
 static void try_send(struct loop *loop, struct loop_op *op)
 {
 	struct sim *sim = sim_of(loop->loops);
@@ -278,14 +284,14 @@ static void try_send(struct loop *loop, struct loop_op *op)
 		struct iovec *v = p->msg.msg_iov;
 		size_t k = v->iov_len < n - done ? v->iov_len : n - done;
 
-		if (c->peer_fd >= 0)
+		if (conn_has_peer(c))
 			pipe_put(&c->out, v->iov_base, k);
 		msg_advance(&p->msg, k);
 		done += k;
 	}
 	c->out.visible = c->out.n;
 	p->total += n;
-	if (c->peer_fd < 0 && !c->refused) {
+	if (!conn_has_peer(c) && !c->refused) {
 		c->refused = true;
 		conn_event(c, LATENCY_US, conn_reset);
 	}
@@ -312,11 +318,14 @@ static void try_accept(struct loop *loop, struct loop_op *op)
 		net_push(op);
 }
 
+static void try_connect(struct loop *loop, struct loop_op *op);
+
 static void (*const tries[])(struct loop *loop, struct loop_op *op) = {
 	[OP_ACCEPT] = try_accept,
 	[OP_RECV_BUF] = try_recv_buf,
 	[OP_RECV] = try_recv,
 	[OP_SEND] = try_send,
+	[OP_CONNECT] = try_connect,
 };
 
 void sim_net_try(struct loop *loop, struct loop_op *op)
@@ -351,6 +360,11 @@ void sim_net_start(struct loop *loop, struct loop_op *op)
 	net_push(op);
 }
 
+void sim_net_connect(struct loop *loop, struct loop_op *op)
+{
+	net_push(op);
+}
+
 void sim_net_retry(struct loop_op *op)
 {
 	op_priv(op)->flags &= (uint8_t)~OPF_WAITING;
@@ -359,7 +373,8 @@ void sim_net_retry(struct loop_op *op)
 
 void sim_net_cancel(struct loop *loop, struct loop_op *op)
 {
-	*net_place(sim_of(loop->loops), op_priv(op)) = NULL;
+	if (op_priv(op)->kind != OP_CONNECT)
+		*net_place(sim_of(loop->loops), op_priv(op)) = NULL;
 }
 
 void sim_net_shutdown(struct loop *loop, int fd)
@@ -523,16 +538,43 @@ void sim_net_free(struct sim *sim)
 		conn_free(container_of(n, struct sim_conn, link));
 	for (struct list *n; (n = list_pop_front(&sim->listens));)
 		free(container_of(n, struct sim_listen, link));
+	for (struct list *n; (n = list_pop_front(&sim->servers));)
+		free(container_of(n, struct sim_listen, link));
 }
 
 /* ---- the peer ----------------------------------------------------------------------------- */
 
-int sim_connect(struct loops *loops, const struct sockaddr *to, socklen_t len)
+static struct sim_conn *conn_new(struct sim *sim)
 {
-	struct sim *sim = sim_of(loops);
+	struct sim_conn *c = sim_alloc(sizeof(*c));
+
+	c->sim = sim;
+	c->fd = -1;
+	list_push_back(&sim->conns, &c->link);
+	list_init(&c->queued);
+	return c;
+}
+
+/* The loopback address of the family, with a new port. */
+static void addr_local(struct sim *sim, struct sockaddr_storage *ret, sa_family_t family)
+{
 	struct sockaddr_in in = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+
+	if (family == AF_INET)
+		memcpy(ret, &in, sizeof(in));
+	else if (family == AF_INET6)
+		memcpy(ret, &in6, sizeof(in6));
+	else
+		ret->ss_family = family;
+	if (addr_port(ret))
+		*addr_port(ret) = htons(sim->next_port++);
+}
+
+int sim_connect(struct loops *loops, const struct sockaddr *to, socklen_t len)
+{
+	struct sim *sim = sim_of(loops);
 	struct sim_listen *l;
 	struct sim_conn *c;
 	struct sockaddr_storage a;
@@ -540,26 +582,94 @@ int sim_connect(struct loops *loops, const struct sockaddr *to, socklen_t len)
 	l = addr_set(&a, to, len) ? listen_find(sim, "", &a) : NULL;
 	if (!l)
 		return -ECONNREFUSED;
-	c = sim_alloc(sizeof(*c));
-	c->sim = sim;
-	c->fd = -1;
+	c = conn_new(sim);
 	c->local = a;
-	if (a.ss_family == AF_INET)
-		memcpy(&c->remote, &in, sizeof(in));
-	else if (a.ss_family == AF_INET6)
-		memcpy(&c->remote, &in6, sizeof(in6));
-	else
-		c->remote.ss_family = a.ss_family;
-	if (addr_port(&c->remote))
-		*addr_port(&c->remote) = htons(sim->next_port++);
-	list_push_back(&sim->conns, &c->link);
-	list_init(&c->queued);
+	addr_local(sim, &c->remote, a.ss_family);
 	list_push_back(&l->queue, &c->queued);
 	if (l->op)
 		net_push(l->op);
 	c->peer_fd = sim_fd_new(sim, SIM_FD_PEER, c);
 	return c->peer_fd;
 }
+
+/* ---- servers of the test ------------------------------------------------------------------ */
+
+static struct sim_listen *server_find(struct sim *sim, struct sockaddr_storage *to)
+{
+	struct sim_listen *l;
+
+	list_for_each (l, &sim->servers, struct sim_listen, link)
+		if (addr_reaches(&l->addr, to))
+			return l;
+	return NULL;
+}
+
+static void try_connect(struct loop *loop, struct loop_op *op)
+{
+	struct sim *sim = sim_of(loop->loops);
+	struct op_priv *p = op_priv(op);
+	struct sockaddr_storage to;
+	struct sim_listen *l = addr_set(&to, &p->to.sa, p->to.len) ? server_find(sim, &to) : NULL;
+	struct sim_conn *c;
+
+	if (!l) {
+		loop_op_finish(op, -ECONNREFUSED);
+		return;
+	}
+	c = conn_new(sim);
+	c->peer_fd = -1;
+	c->remote = to;
+	addr_local(sim, &c->local, to.ss_family);
+	c->fd = sim_fd_new(sim, SIM_FD_CONN, c);
+	list_push_back(&l->queue, &c->queued);
+	loop_op_finish(op, c->fd);
+}
+
+int sim_serve(struct loops *loops, const struct sockaddr *at, socklen_t len)
+{
+	struct sim *sim = sim_of(loops);
+	struct sim_listen *l = sim_alloc(sizeof(*l));
+
+	if (!addr_set(&l->addr, at, len) || server_find(sim, &l->addr)) {
+		free(l);
+		return -EADDRINUSE;
+	}
+	list_init(&l->queue);
+	list_push_back(&sim->servers, &l->link);
+	return sim_fd_new(sim, SIM_FD_SERVER, l);
+}
+
+int sim_accept(struct loops *loops, int fd)
+{
+	struct sim *sim = sim_of(loops);
+	struct sim_listen *l = sim_fd_get(sim, fd, SIM_FD_SERVER);
+	struct list *n;
+	struct sim_conn *c;
+
+	assert(l);
+	n = list_pop_front(&l->queue);
+	if (!n)
+		return -EAGAIN;
+	c = container_of(n, struct sim_conn, queued);
+	c->peer_fd = sim_fd_new(sim, SIM_FD_PEER, c);
+	return c->peer_fd;
+}
+
+void sim_serve_end(struct loops *loops, int fd)
+{
+	struct sim *sim = sim_of(loops);
+	struct sim_listen *l = sim_fd_get(sim, fd, SIM_FD_SERVER);
+	int peer;
+
+	assert(l);
+	while ((peer = sim_accept(loops, fd)) >= 0)
+		sim_close(loops, peer, true);
+	sim->fds[fd] = (struct sim_fd){ SIM_FD_NONE, NULL };
+	list_del(&l->link);
+	free(l);
+}
+
+/* ---- the peer's ends ---------------------------------------------------------------------- */
 
 int sim_send(struct loops *loops, int fd, const void *data, size_t n)
 {

@@ -28,7 +28,14 @@ struct sim_loop {
 	struct op_queue starved; /* OP_RECV_BUF without a buffer */
 };
 
-enum sim_fd_kind { SIM_FD_NONE, SIM_FD_LISTEN, SIM_FD_CONN, SIM_FD_PEER, SIM_FD_FILE };
+enum sim_fd_kind {
+	SIM_FD_NONE,
+	SIM_FD_LISTEN,
+	SIM_FD_CONN,
+	SIM_FD_PEER,
+	SIM_FD_SERVER, /* a listening socket of the test */
+	SIM_FD_FILE
+};
 
 struct sim_fd {
 	enum sim_fd_kind kind;
@@ -44,7 +51,7 @@ struct sim {
 	unsigned nevents, events_cap;
 	struct sim_fd *fds; /* numbers are never used twice */
 	unsigned nfds, fds_cap;
-	struct list conns, listens, files; /* all that exist */
+	struct list conns, listens, servers, files; /* all that exist */
 	uint16_t next_port;
 	struct sim_disk *disk;
 	bool own_disk;
@@ -83,6 +90,7 @@ void *sim_grow(void *p, size_t n);
 void sim_net_start(struct loop *loop, struct loop_op *op); /* accept, recv_buf, recv, send */
 /* In a round of the loop: get on with op, which may finish it. */
 void sim_net_try(struct loop *loop, struct loop_op *op);
+void sim_net_connect(struct loop *loop, struct loop_op *op);
 void sim_net_cancel(struct loop *loop, struct loop_op *op);
 void sim_net_retry(struct loop_op *op); /* a buffer came back */
 void sim_net_shutdown(struct loop *loop, int fd);

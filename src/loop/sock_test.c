@@ -382,6 +382,88 @@ static void test_listen_netns(void **state)
 	loops_close(e->loops, b);
 }
 
+static void test_connect(void **state)
+{
+	struct env *e = *state;
+	struct sockaddr_storage name;
+	struct acceptor a;
+	struct conn c;
+	struct call out = { .start = start_connect, .arg = &a.addr };
+	struct iovec iov = { (void *)"hello", 5 };
+	struct call s = { .start = start_send, .iov = &iov, .niov = 1 };
+	char in[5];
+	int server = -1;
+
+	acceptor_listen(e, &a, 1);
+	acceptor_start(e, &a);
+	if (e->kind == LOOP_SIM) {
+		((struct sockaddr_in *)&a.addr)->sin_port = htons(3205);
+		server =
+			sim_serve(e->loops, (struct sockaddr *)&a.addr, sizeof(struct sockaddr_in));
+	}
+	c.fd = call_run(e, 1, &out);
+	assert_true(c.fd >= 0);
+	assert_int_equal(loops_peername(e->loops, c.fd, &name), 0);
+	assert_memory_equal(&name, &a.addr, sizeof(struct sockaddr_in));
+	s.fd = c.fd;
+	assert_int_equal(call_run(e, 1, &s), 5);
+	if (e->kind == LOOP_SIM) {
+		c.peer = sim_accept(e->loops, server);
+		assert_int_equal(sim_accept(e->loops, server), -EAGAIN);
+		sim_serve_end(e->loops, server);
+	} else {
+		assert_int_equal(loop_event_wait(&a.got, WAIT_NS), 0);
+		c.peer = a.fds[0];
+	}
+	assert_true(c.peer >= 0);
+	peer_recv(e, c.peer, in, 5);
+	assert_memory_equal(in, "hello", 5);
+	peer_send(e, c.peer, "world", 5);
+	recv_bytes(e, 1, c.fd, in, 5);
+	assert_memory_equal(in, "world", 5);
+	fd_close(e, 1, c.fd);
+	peer_close(e, c.peer);
+	acceptor_close(e, &a);
+}
+
+static void test_connect_refused(void **state)
+{
+	struct env *e = *state;
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct call out = { .start = start_connect, .arg = &at };
+	socklen_t len = sizeof(at);
+	/* A port that is taken, so that nobody comes to listen there, and nobody listens. */
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	assert_int_equal(call_run(e, 1, &out), -ECONNREFUSED);
+	close(fd);
+}
+
+/*
+ * 203.0.113.0/24 is nobody's (RFC 5737): on its way, or refused at once for want of a route; or
+ * something in between answers for it, and the two cross.
+ */
+static void test_connect_cancel(void **state)
+{
+	struct env *e = *state;
+	struct sockaddr_in far = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xcb007109), .sin_port = htons(3205)
+	};
+	struct call out = { .start = start_connect, .arg = &far };
+	int res;
+
+	call_start(e, 1, &out);
+	call_cancel(e, 1, &out);
+	res = call_wait(&out);
+	if (res >= 0)
+		fd_close(e, 1, res);
+	assert_true(res >= 0 || res == -ECANCELED || res == -ENETUNREACH || res == -EHOSTUNREACH ||
+		    res == -ECONNREFUSED);
+}
+
 /* ---- all together ------------------------------------------------------------------------- */
 
 enum { ECHO_BYTES = 300000 };
@@ -489,7 +571,8 @@ static void test_echo_many(void **state)
 		LOOP_TEST(send_cancel, kind), LOOP_TEST(send_closed, kind),                        \
 		LOOP_TEST(accept_many, kind), LOOP_TEST(accept_starved, kind),                     \
 		LOOP_TEST(listen_errors, kind), LOOP_TEST(listen_netns, kind),                     \
-		LOOP_TEST(echo_many, kind)
+		LOOP_TEST(connect, kind), LOOP_TEST(connect_refused, kind),                        \
+		LOOP_TEST(connect_cancel, kind), LOOP_TEST(echo_many, kind)
 
 int main(void)
 {

@@ -101,6 +101,11 @@ static void cancel_fn(struct loop *loop, void *arg)
 	loop_cancel(loop, &((struct call *)arg)->op);
 }
 
+void start_connect(struct loop *loop, struct call *c)
+{
+	loop_connect(loop, &c->op, c->arg, sizeof(struct sockaddr_in));
+}
+
 void start_recv_buf(struct loop *loop, struct call *c)
 {
 	loop_recv_buf(loop, &c->op, c->fd);

@@ -49,6 +49,7 @@ struct call {
 	void *arg;
 };
 
+void start_connect(struct loop *loop, struct call *c); /* to the IPv4 address arg */
 void start_recv_buf(struct loop *loop, struct call *c);
 void start_recv(struct loop *loop, struct call *c);
 void start_send(struct loop *loop, struct call *c);
