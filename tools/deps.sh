@@ -17,9 +17,11 @@ packages() {
 			libedit-dev libcmocka-dev
 		;;
 	test)
-		# sanitizers' symbols, the second compiler, real initiators, a packet judge
+		# sanitizers' symbols, the second compiler, real initiators, a packet judge, an iSNS
+		# server, network namespaces
 		echo clang llvm libclang-rt-dev python3-pytest \
-			libiscsi-bin libiscsi-dev qemu-utils qemu-block-extra tshark
+			libiscsi-bin libiscsi-dev qemu-utils qemu-block-extra tshark \
+			open-isns-server open-isns-utils iproute2
 		;;
 	lint)
 		echo clang clang-format clang-tidy binutils git mandoc python3

@@ -50,8 +50,8 @@ struct cli_command {
 
 /* Tables of the subcommands, a file each; they end with a NULL group. */
 extern const struct cli_command tree_commands[], disk_commands[], target_commands[], lun_commands[],
-	alua_commands[], auth_commands[], session_commands[], reservation_commands[],
-	config_commands[], daemon_commands[];
+	alua_commands[], auth_commands[], session_commands[], isns_commands[],
+	reservation_commands[], config_commands[], daemon_commands[];
 
 enum { CLI_FAILED = 1, CLI_USAGE = 2 };
 

@@ -10,8 +10,8 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const tables[] = { daemon_commands, disk_commands, target_commands,
-	lun_commands, alua_commands, auth_commands, session_commands, reservation_commands,
-	config_commands, tree_commands };
+	lun_commands, alua_commands, auth_commands, session_commands, isns_commands,
+	reservation_commands, config_commands, tree_commands };
 
 enum { NTABLES = sizeof(tables) / sizeof(tables[0]) };
 

@@ -458,6 +458,7 @@ int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsign
 		.p = p,
 		.disks = json_object() };
 	struct node *iscsi = node_child(tree_root(t), "iscsi");
+	struct node *isns = node_child(tree_root(t), "isns");
 
 	strbuf_init(&a.path);
 	if (flags & SAVEAPPLY_REMOVE_OTHERS)
@@ -473,6 +474,10 @@ int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsign
 		apply_list(&a, iscsi, config, "fabric_modules", apply_fabric);
 		apply_list(&a, iscsi, config, "targets", apply_target);
 	}
+	if (isns && !json_object_get(extras, "/isns") && (flags & SAVEAPPLY_REMOVE_OTHERS))
+		apply_set(&a, isns, "servers", "", "isns");
+	else if (isns)
+		apply_path_extras(&a, isns);
 	strbuf_done(&a.path);
 	if (!a.disks)
 		return -ENOMEM;

@@ -490,6 +490,9 @@ static const struct extra {
 }, fabric_extras[] = {
 	{ "", (const char *const[]){ NULL } },
 	{ NULL },
+}, isns_extras[] = {
+	{ "", (const char *const[]){ NULL } },
+	{ NULL },
 }, target_extras[] = {
 	{ "param", (const char *const[]){ NULL } },
 	{ NULL },
@@ -692,6 +695,7 @@ static void dump_disks(struct tree *t, json_t *list, json_t *extras)
 int savedump(struct tree *t, json_t **ret_config, json_t **ret_extras)
 {
 	struct node *iscsi = node_child(tree_root(t), "iscsi"), *n;
+	struct node *isns = node_child(tree_root(t), "isns");
 	json_t *disks = json_array(), *targets = json_array(), *extras = json_object(), *config;
 
 	dump_disks(t, disks, extras);
@@ -700,6 +704,8 @@ int savedump(struct tree *t, json_t **ret_config, json_t **ret_extras)
 		add_path_extras(t, iscsi, fabric_extras, extras);
 		saveauth_dump(t, node_child(iscsi, "discovery_auth"), extras);
 	}
+	if (isns)
+		add_path_extras(t, isns, isns_extras, extras);
 	for (n = iscsi ? node_first_child(iscsi) : NULL; n; n = node_next_child(iscsi, n)) {
 		if (node_is_default(n))
 			continue;

@@ -8,6 +8,6 @@
 
 /* arg of all: struct daemon. */
 extern const struct control_method disk_methods[], target_methods[], lun_methods[], alua_methods[],
-	auth_methods[], session_methods[], reservation_methods[], daemon_methods[];
+	auth_methods[], session_methods[], isns_methods[], reservation_methods[], daemon_methods[];
 
 #endif

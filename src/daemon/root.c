@@ -60,8 +60,14 @@ static void *core_obj(void *root)
 	return ((struct daemon *)root)->core;
 }
 
+static void *isns_obj(void *root)
+{
+	return ((struct daemon *)root)->iscsi;
+}
+
 static const struct node_default root_defaults[] = {
 	{ "core", &storage_core_type, core_obj },
+	{ "isns", &isns_type, isns_obj },
 	{ NULL },
 };
 

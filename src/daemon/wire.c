@@ -65,11 +65,22 @@ static int up_engine(struct daemon *d, enum daemon_mode mode, struct errmsg *err
 	return mode == DAEMON_CHECK ? 0 : daemon_find_dbroot(d, err);
 }
 
+/* Whatever of the targets changes is in the tree: iSNS servers are told. */
+static void tree_changed(void *arg, enum tree_event ev, struct node *dir, const char *name)
+{
+	struct daemon *d = arg;
+
+	if (d->iscsi->isns)
+		isns_changed(d->iscsi->isns);
+}
+
 static int up_tree(struct daemon *d, struct errmsg *err)
 {
 	struct saveapply_hooks hooks;
 	int r = tree_new(&daemon_root_type, d, &d->tree);
 
+	if (!r)
+		r = tree_listen(d->tree, tree_changed, d);
 	if (!r)
 		r = poller_new(&d->poller);
 	if (!r)

@@ -73,3 +73,22 @@ def test_by_command(serve, space):
     ulio("portal", "redirect", plain, "none")
     ulio("portal", "remove", blue)
     assert blue not in ulio("target", "list")
+
+
+def test_isns_settings(serve):
+    """The iSNS servers and what they are told of this host; what was not saved goes with a reload."""
+    d = serve(lambda d: {"storage_objects": [disk("r0")], "targets": [target(d.port, [(0, "ramdisk/r0")])]})
+    want = {"servers": "127.0.0.1:1,[::1]:1", "entity": "host-7", "period": "90", "esi_interval": "0"}
+    with d.control() as c:
+        c.call("isns.add", server="127.0.0.1:1")
+        c.call("reload")
+        assert c.call("get", path="/isns/servers") == "" and not c.call("isns.list")
+        for name, value in want.items():
+            c.call("set", path=f"/isns/{name}", value=value)
+        c.call("save")
+        c.call("reload")
+    d.stop()
+    d.start()
+    with d.control() as c:
+        assert {name: c.call("get", path=f"/isns/{name}") for name in want} == want
+        assert [row["server"] for row in c.call("isns.list")] == ["127.0.0.1:1", "[::1]:1"]

@@ -89,6 +89,40 @@
 /* A response waits so long at most; well below LOGIN_TIMEOUT_S. */
 #define HOST_WAIT_NS 8000000000ull
 
+/* ---- iSNS (RFC 4171) ---- */
+
+/* Servers that are registered with: a site has two or three. */
+#define ISNS_SERVERS_MAX        8
+#define ISNS_SERVERS_TEXT_BYTES 800
+
+/* 6.2.1: an entity identifier has at most 255 bytes and a NUL. */
+#define ISNS_ENTITY_BYTES 256
+
+/* Targets, portals, and portals of targets that are registered. */
+#define ISNS_OBJECTS_MAX 65536
+
+/* A request of ours is ended when it has become so long; the longest target adds some KiB. */
+#define ISNS_MESSAGE_BYTES 8192
+
+/* Connections that servers have made to us, 64 KiB each; the oldest gives way. */
+#define ISNS_CALLERS_MAX 16
+
+/* Changes come in crowds: servers are told when there has been none for so long. */
+#define ISNS_REST_NS 50000000ull
+
+/* Until a server that does not answer, or cannot be reached, is given up for now. */
+#define ISNS_ANSWER_NS 10000000000ull
+
+/* The first wait before it is tried again; it doubles up to the longest. */
+#define ISNS_RETRY_FIRST_NS 1000000000ull
+#define ISNS_RETRY_MAX_NS   60000000000ull
+
+/* How long stopping waits for servers to take the deregistration. */
+#define ISNS_LEAVE_NS 2000000000ull
+
+/* A server is not asked more often whether it has removed us. */
+#define ISNS_RECHECK_NS 5000000000ull
+
 /* ---- CHAP (RFC 7143 12.1.3, 13) ---- */
 
 #define CHAP_NAME_BYTES_MAX   255

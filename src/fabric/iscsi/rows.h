@@ -16,6 +16,7 @@
 extern const struct node_type entity_type; /* iscsi/, its object: struct entity */
 extern const struct node_type target_type; /* <IQN>/: struct target */
 extern const struct node_type tpg_type; /* tpgt_<N>/: struct tpg */
+extern const struct node_type isns_type; /* /isns: struct entity */
 extern const struct node_type portal_type; /* np/<IP:PORT>/: struct portal */
 extern const struct node_type port_lun_type; /* lun/lun_<N>/: struct port_lun */
 extern const struct node_type acl_type; /* acls/<initiator>/: struct acl */

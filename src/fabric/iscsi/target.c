@@ -60,6 +60,10 @@ int entity_new(struct engine *eng, struct entity **ret)
 	pthread_mutex_init(&e->tsih_lock, NULL);
 	idpool_init(&e->tsihs, 1, 65535); /* RFC 7143 11.12.6: 0 is none */
 	log_limit_init(&e->peer_log, 20, 10000000000ull);
+	if (isns_new(e, &e->isns)) {
+		entity_free(e);
+		return -ENOMEM;
+	}
 	*ret = e;
 	return 0;
 }
@@ -70,6 +74,7 @@ struct entity *entity_free(struct entity *e)
 
 	if (!e)
 		return NULL;
+	isns_free(e->isns);
 	for (unsigned i = 0; i < loops_count(e->loops); i++) {
 		while ((n = list_pop_front(&e->per_loop[i].free_tasks)))
 			free(container_of(n, struct task, link));
@@ -112,6 +117,9 @@ int entity_stop(struct entity *e, uint64_t timeout_ns)
 	uint64_t end = clock_now_ns() + timeout_ns;
 	struct loop_event never;
 
+	/* Initiators are not to be sent here any more. */
+	isns_free(e->isns);
+	e->isns = NULL;
 	atomic_store(&e->stopping, true);
 	loop_event_init(&never, e->loops);
 	loops_barrier(e->loops, say_goodbye, e);

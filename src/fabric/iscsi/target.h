@@ -22,6 +22,7 @@
 #include "engine/engine.h"
 #include "engine/port.h"
 #include "fabric/iscsi/auth.h"
+#include "fabric/iscsi/isns.h"
 #include "fabric/iscsi/keys.h"
 #include "fabric/iscsi/login_log.h"
 #include "fabric/iscsi/hosts.h"
@@ -108,6 +109,7 @@ struct entity {
 	struct loops *loops;
 	struct list targets;
 	struct hash names;
+	struct isns *isns; /* owned; NULL while it all ends */
 	struct list listeners;
 	struct list sessions; /* struct sess by entity_link, under the configuration lock */
 	struct node_loop *per_loop;

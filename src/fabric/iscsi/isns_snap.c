@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* isns_snap.c: what is to be registered with iSNS servers, at one moment. */
+#include "fabric/iscsi/isns_snap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for one more in an array that doubles; NULL: there is none. */
+static void *grow(void *v, uint32_t n, uint32_t *cap, size_t bytes)
+{
+	uint32_t want = *cap ? *cap * 2 : 8;
+	void *more;
+
+	if (n < *cap)
+		return v;
+	if (n >= ISNS_OBJECTS_MAX)
+		return NULL;
+	more = realloc(v, want * bytes);
+	if (more)
+		*cap = want;
+	return more;
+}
+
+#define GROW(s, what)                                                                              \
+	({                                                                                         \
+		void *v_ = grow((s)->what, (s)->n##what, &(s)->what##_cap, sizeof(*(s)->what));    \
+		if (v_)                                                                            \
+			(s)->what = v_;                                                            \
+		v_ != NULL;                                                                        \
+	})
+
+/* The address to register for a portal; false: none. */
+static bool address_of(const struct portal *p, struct sockaddr_storage *ret)
+{
+	if (!p->sendtargets || *p->netns)
+		return false;
+	if (*p->advertise)
+		return address_parse(p->advertise, ret, NULL) == 0;
+	*ret = p->addr;
+	return !address_is_link_local(ret);
+}
+
+/* The index of the portal of that address, made if it is new. */
+static bool portal_index(struct isns_snap *s, const struct sockaddr_storage *addr, uint32_t *ret)
+{
+	for (uint32_t i = 0; i < s->nportals; i++) {
+		if (address_equal(&s->portals[i].addr, addr)) {
+			*ret = i;
+			return true;
+		}
+	}
+	if (!GROW(s, portals))
+		return false;
+	*ret = s->nportals;
+	s->portals[s->nportals++].addr = *addr;
+	return true;
+}
+
+static bool add_member(struct isns_snap *s, const struct portal *p)
+{
+	struct sockaddr_storage addr;
+	uint32_t index;
+
+	if (!address_of(p, &addr))
+		return true;
+	if (!portal_index(s, &addr, &index) || !GROW(s, members))
+		return false;
+	s->members[s->nmembers++] = (struct isns_snap_member){ index, p->tpg->tag };
+	return true;
+}
+
+static bool add_target(struct isns_snap *s, const struct target *t)
+{
+	struct isns_snap_target at = { .first = s->nmembers };
+	const char *alias = "";
+	struct portal *p;
+	struct tpg *tpg;
+
+	list_for_each (tpg, &t->tpgs, struct tpg, link) {
+		if (!tpg->enabled || !tpg->attribs.tpg_enabled_sendtargets)
+			continue;
+		if (!*alias)
+			alias = tpg->keys.target_alias;
+		list_for_each (p, &tpg->portals, struct portal, link)
+			if (!add_member(s, p))
+				return false;
+	}
+	at.n = s->nmembers - at.first;
+	if (!at.n)
+		return true;
+	strcpy(at.name, t->name);
+	strcpy(at.alias, alias);
+	if (!GROW(s, targets))
+		return false;
+	s->targets[s->ntargets++] = at;
+	return true;
+}
+
+static int by_key(const void *name, const void *t)
+{
+	return strcmp(name, ((const struct isns_snap_target *)t)->name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return by_key(((const struct isns_snap_target *)a)->name, b);
+}
+
+struct isns_snap *isns_snap_new(struct entity *e)
+{
+	struct isns_snap *s = calloc(1, sizeof(*s));
+	struct target *t;
+	bool good = s;
+
+	if (!s)
+		return NULL;
+	s->refs = 1;
+	engine_lock(e->eng);
+	list_for_each (t, &e->targets, struct target, link) {
+		good = add_target(s, t);
+		if (!good)
+			break;
+	}
+	engine_unlock(e->eng);
+	if (good && s->ntargets)
+		qsort(s->targets, s->ntargets, sizeof(*s->targets), by_name);
+	if (good)
+		return s;
+	isns_snap_unref(s);
+	return NULL;
+}
+
+struct isns_snap *isns_snap_ref(struct isns_snap *s)
+{
+	s->refs++;
+	return s;
+}
+
+void isns_snap_unref(struct isns_snap *s)
+{
+	if (!s || --s->refs)
+		return;
+	free(s->portals);
+	free(s->targets);
+	free(s->members);
+	free(s);
+}
+
+bool isns_snap_equal(const struct isns_snap *a, const struct isns_snap *b)
+{
+	if (a->nportals != b->nportals || a->ntargets != b->ntargets || a->nmembers != b->nmembers)
+		return false;
+	for (uint32_t i = 0; i < a->nportals; i++)
+		if (!address_equal(&a->portals[i].addr, &b->portals[i].addr))
+			return false;
+	for (uint32_t i = 0; i < a->nmembers; i++)
+		if (a->members[i].portal != b->members[i].portal ||
+			a->members[i].tag != b->members[i].tag)
+			return false;
+	for (uint32_t i = 0; i < a->ntargets; i++)
+		if (a->targets[i].n != b->targets[i].n ||
+			strcmp(a->targets[i].name, b->targets[i].name) != 0 ||
+			strcmp(a->targets[i].alias, b->targets[i].alias) != 0)
+			return false;
+	return true;
+}
+
+static const struct isns_snap_target *find(const struct isns_snap *s, const char *name)
+{
+	return s->ntargets ? bsearch(name, s->targets, s->ntargets, sizeof(*s->targets), by_key)
+			   : NULL;
+}
+
+bool isns_snap_same_target(
+	const struct isns_snap *a, const struct isns_snap_target *t, const struct isns_snap *b)
+{
+	const struct isns_snap_target *u = find(b, t->name);
+
+	if (!u || u->n != t->n || strcmp(u->alias, t->alias) != 0)
+		return false;
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct isns_snap_member *m = &a->members[t->first + i];
+		const struct isns_snap_member *n = &b->members[u->first + i];
+
+		if (m->tag != n->tag ||
+			!address_equal(&a->portals[m->portal].addr, &b->portals[n->portal].addr))
+			return false;
+	}
+	return true;
+}
+
+bool isns_snap_has_target(const struct isns_snap *s, const char *name)
+{
+	return find(s, name) != NULL;
+}
+
+bool isns_snap_has_portal(const struct isns_snap *s, const struct sockaddr_storage *addr)
+{
+	for (uint32_t i = 0; i < s->nportals; i++)
+		if (address_equal(&s->portals[i].addr, addr))
+			return true;
+	return false;
+}
