@@ -85,7 +85,7 @@ def test_no_name_without_an_address(new_daemon):
 
 
 def test_address_that_is_not_there_yet(new_daemon):
-    """A portal may listen on an address that the host will get later (IP_FREEBIND), and is told."""
+    """4.1: A portal may listen on an address that the host will get later (IP_FREEBIND), and is told."""
     d = new_daemon()
     for host in ("203.0.113.9", "[2001:db8::9]"):
         call(d, "portal.add", address=f"{host}:{d.port}")
@@ -99,7 +99,7 @@ def test_address_that_is_not_there_yet(new_daemon):
     "10.0.0.1:3260@a@b",
 ])
 def test_bad_addresses(daemon, address):
-    """Whatever is wrong with the address is said, and nothing is made."""
+    """13.8: Whatever is wrong with the address is said, and nothing is made."""
     with pytest.raises(RpcError) as e:
         call(daemon, "portal.add", address=address)
     assert e.value.message
@@ -172,7 +172,7 @@ def test_filtered_by_initiator(new_daemon):
 
 
 def test_filtered_by_portal(new_daemon):
-    """discovery_by_portal: told to those only who ask through a portal of the group."""
+    """Appendix C: discovery_by_portal: told to those only who ask through a portal of the group."""
     d = new_daemon()
     assert d.iqn
     call(d, "target.add", target=IQN, address=f"127.0.0.2:{d.port}")
@@ -187,7 +187,7 @@ def test_filtered_by_portal(new_daemon):
 
 
 def test_untold_portal(new_daemon):
-    """sendtargets=0: the portal is not told, but takes logins."""
+    """Appendix C: sendtargets=0: the portal is not told, but takes logins."""
     d = new_daemon()
     call(d, "portal.add", address=f"127.0.0.2:{d.port}")
     put(d, f"{tpg(d)}/np/127.0.0.2:{d.port}", "sendtargets", "0")
@@ -224,7 +224,7 @@ def space():
 
 
 def test_other_namespace(new_daemon, space):
-    """A portal of another network namespace takes logins there, and only there; neither side is told
+    """Appendix C: A portal of another network namespace takes logins there, and only there; neither side is told
     of the other's addresses."""
     d = new_daemon()
     iqn = d.iqn
@@ -244,7 +244,7 @@ def test_other_namespace(new_daemon, space):
 
 
 def test_same_address_in_two_namespaces(new_daemon, space):
-    """Tenants have the same addresses: each portal is its own, and is told as such."""
+    """Appendix C: Tenants have the same addresses: each portal is its own, and is told as such."""
     d = new_daemon()
     iqn = d.iqn
     call(d, "target.add", target=IQN, address=f"{d.host}:{d.port}@{space}")
@@ -262,7 +262,7 @@ def test_same_address_in_two_namespaces(new_daemon, space):
 
 
 def test_namespace_that_is_not_there(new_daemon):
-    """The error names the namespace and the cure; nothing is made."""
+    """4.1: The error names the namespace and the cure; nothing is made."""
     d = new_daemon()
     with pytest.raises(RpcError, match=re.escape("no network namespace \"nosuch\": make it with `ip netns add")):
         call(d, "portal.add", address=f"127.0.0.9:{d.port}@nosuch")

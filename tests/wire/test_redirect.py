@@ -88,7 +88,7 @@ def test_either_stage(new_daemon):
 
 
 def test_sessions_stay(new_daemon):
-    """A redirection is for logins; sessions that exist go on."""
+    """11.13.5: A redirection is for logins; sessions that exist go on."""
     d = new_daemon()
     with d.session() as s:
         s.clear_ua(0)
@@ -112,7 +112,7 @@ def test_closed_after_it(new_daemon):
 
 
 def test_only_whom_it_lets_in(new_daemon):
-    """Who has no access is refused as ever, and learns nothing."""
+    """11.13.5: Who has no access is refused as ever, and learns nothing."""
     friend = "iqn.2026-01.example.test:friend"
     d = new_daemon(allow=[friend])
     d._iqn = next(iter(discover(d.address, name=friend)))
@@ -127,6 +127,7 @@ def test_only_whom_it_lets_in(new_daemon):
     ("10.0.0.1:3260,1", "is no place"), ("{self}", "run in a circle"),
 ])
 def test_bad_places(daemon, value, says):
+    """13.8: what is no HOST:PORT, or the portal itself, is refused; nothing changes."""
     with pytest.raises(RpcError, match=says):
         redirect(daemon, daemon.host, value.replace("{self}", f"{daemon.host}:{daemon.port}"))
     with daemon.session() as s:
@@ -134,7 +135,7 @@ def test_bad_places(daemon, value, says):
 
 
 def test_permanent_needs_a_place(new_daemon):
-    """What depends on the load holds for the moment only."""
+    """11.13.5: What depends on the load holds for the moment only."""
     d = new_daemon()
     redirect(d, d.host, "balance")
     with pytest.raises(RpcError, match="name the place"):
@@ -158,7 +159,7 @@ def spread(d, start, n, **kw):
 
 
 def test_balance(new_daemon):
-    """Portals that all balance: sessions that come to one of them are spread evenly."""
+    """11.13.5: Portals that all balance: sessions that come to one of them are spread evenly."""
     d = new_daemon()
     hosts = [d.host, "127.0.0.2", "127.0.0.3", "127.0.0.4"]
     add(d, *hosts[1:])
@@ -178,7 +179,7 @@ def test_balance(new_daemon):
 
 
 def test_group_address(new_daemon):
-    """One portal that is told and takes nothing itself; the others take sessions and are not told."""
+    """11.13.5: One portal that is told and takes nothing itself; the others take sessions and are not told."""
     d = new_daemon()
     add(d, "127.0.0.2", "127.0.0.3")
     redirect(d, d.host, "elsewhere")
@@ -196,7 +197,7 @@ def test_group_address(new_daemon):
 
 
 def test_all_at_once(new_daemon):
-    """Initiators that ask before any has arrived are not all sent to the same portal."""
+    """11.13.5: Initiators that ask before any has arrived are not all sent to the same portal."""
     d = new_daemon()
     hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
     add(d, *hosts)
@@ -206,7 +207,7 @@ def test_all_at_once(new_daemon):
 
 
 def test_absent_address_gets_nobody(new_daemon):
-    """A portal on an address that the host does not have (IP_FREEBIND) takes no part."""
+    """13.8: A portal on an address that the host does not have (IP_FREEBIND) takes no part."""
     d = new_daemon()
     add(d, "203.0.113.9", "127.0.0.2")
     redirect(d, d.host, "elsewhere")
@@ -224,7 +225,7 @@ def test_same_family(new_daemon):
 
 
 def test_over_targets(new_daemon):
-    """What is balanced are sessions of all targets: interfaces, not targets, are what is short."""
+    """11.13.5: What is balanced are sessions of all targets: interfaces, not targets, are what is short."""
     d = new_daemon()
     first, second = d.iqn, "iqn.2026-01.example.test:second"
     add(d, "127.0.0.2")

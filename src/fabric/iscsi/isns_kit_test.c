@@ -63,7 +63,7 @@ static void remove_node(struct server *s, const char *name)
 	unsigned i = node_at(s, name);
 
 	assert_in_range(i, 0, s->nnodes - 1); /* nothing is withdrawn that is not there */
-	strcpy(s->nodes[i], s->nodes[--s->nnodes]);
+	memmove(s->nodes[i], s->nodes[--s->nnodes], sizeof(s->nodes[i]));
 }
 
 void set_port(struct server *s, uint32_t port, bool there)

@@ -305,9 +305,10 @@ static void test_settings(void **state)
 
 static void test_bad_settings(void **state)
 {
+	static const char nine[] =
+		"10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4,10.0.0.5,10.0.0.6,10.0.0.7,10.0.0.8,10.0.0.9";
 	static const char *const bad[] = { "nobody", "10.0.0.1:0", "10.0.0.1,10.0.0.1:3205", "::1",
-		"10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4,10.0.0.5,10.0.0.6,10.0.0.7,10.0.0.8,"
-		"10.0.0.9" };
+		nine };
 	struct isns_settings set = *isns_settings(b.e->isns);
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
