@@ -149,7 +149,7 @@ class Recovery(Session):
         sense = b""
         if len(pdu.data) >= 2:
             sense = pdu.data[2:2 + int.from_bytes(pdu.data[:2], "big")]
-        if cmd.result is not None and not replica(cmd.result.pdu, pdu, {"expdatasn", "snack_tag"}):
+        if cmd.responses and not replica(cmd.responses[0], pdu, {"expdatasn", "snack_tag"}):
             raise ProtocolViolation(f"a second Response, and another one: {pdu} (11.16)")
         cmd.responses.append(pdu)
         self._finish(cmd, pdu, sense)

@@ -87,7 +87,7 @@ def test_cve_2013_2850_longest_lawful_name(daemon, csg):
 
 
 def test_cve_2013_2850_name_in_pieces(daemon, lun):
-    """The same, with the name spread over several PDUs by the C bit."""
+    """6.1: The same, with the name spread over several PDUs by the C bit."""
     text = b"".join(f"{k}={v}\0".encode() for k, v in first(daemon)) + b"Y" * 12000 + b"=1\0"
     for piece in (1000, 8192):
         with daemon.connection() as c:
@@ -213,7 +213,7 @@ def test_cve_2026_90011_text_without_nul(daemon, lun, total, fill):
 
 @pytest.mark.parametrize("pad", range(4))
 def test_cve_2026_90011_value_up_to_the_end(daemon, lun, pad):
-    """The names, then a value that reaches to the last byte of a full data segment, and no NUL."""
+    """6.1: The names, then a value that reaches to the last byte of a full data segment, and no NUL."""
     head = b"".join(f"{k}={v}\0".encode() for k, v in first(daemon)) + b"X-key="
     text = head + b"v" * (8192 - pad - len(head))
     with daemon.connection() as c:
@@ -226,7 +226,7 @@ def test_cve_2026_90011_value_up_to_the_end(daemon, lun, pad):
 
 @pytest.mark.parametrize("sent", [0, 1, 40, 47, 48, 49, 100])
 def test_cve_2026_53176_short_login_pdu(daemon, lun, sent):
-    """A connection that ends in the middle of a Login Request: nothing is taken of what is not there."""
+    """11.1: A connection that ends in the middle of a Login Request: nothing is taken of what is not there."""
     text = b"".join(f"{k}={v}\0".encode() for k, v in first(daemon))
     wire = PDU(p.LOGIN_REQ, immediate=True, flags=p.T | OPERATIONAL << 2 | FULL_FEATURE, isid=b"\x80\0\0\0\0\1",
                data=text).encode()
@@ -253,7 +253,7 @@ def test_login_pdu_that_claims_more_than_may_be(daemon, lun, claims, ahs):
 
 
 def test_cve_2026_23216_closed_while_it_is_looked_at(daemon, lun):
-    """Connections that end with commands, logins and a Logout under way, while lists of them are made and their
+    """8.1.4: Connections that end with commands, logins and a Logout under way, while lists of them are made and their
     sessions reinstated: a sanitizer sees what is used after it was freed."""
     ends, errors = threading.Event(), []
 

@@ -95,7 +95,7 @@ def test_standard_waits_for_asked_data(daemon, lun, function, reporting):
 
 
 def test_standard_gives_up_waiting(daemon, lun):
-    """Initiators that send no data after the function are not waited for longer than a second."""
+    """4.2.3.3: Initiators that send no data after the function are not waited for longer than a second."""
     with daemon.session(keys=keys()) as s:
         s.clear_ua(lun)
         cmd = held_write(s, lun)
@@ -109,7 +109,7 @@ def test_standard_gives_up_waiting(daemon, lun):
 
 
 def test_refused_function_ends_nothing(daemon, lun):
-    """A function for a LUN that is not there: commands go on."""
+    """11.5.1: A function for a LUN that is not there: commands go on."""
     with daemon.session(keys=keys()) as s:
         s.clear_ua(lun)
         cmd = held_write(s, lun, blocks=16)

@@ -103,16 +103,18 @@ def test_lost_response(s, lun, send, opcode, runlength):
     StatSN."""
     lose_once(s.conn, lambda pdu: pdu.opcode == opcode)
     send(s, lun)
-    alive(s) if opcode != p.NOP_IN else s.text([("X-org.example.t", "1")])
+    after = 0
+    while not s.conn.lost or not after:
+        after += bool(s.conn.lost)
+        s.text([("X-org.example.t", "1")])
     lost = s.conn.lost[0]
     assert s.conn.expstatsn == lost.statsn, "the gap is at the lost response"
-    s.conn.replay = True
+    s.conn.lose, s.conn.replay = None, True
     s.snack_status(lost.statsn, runlength)
     again = s.recv()
     assert replica(lost, again), f"{lost} came again as {again}"
     if not runlength:                   # all from there: the answer that showed the gap, too
         assert s.recv().statsn == sn_add(lost.statsn, 1)
-    s.conn.lose = None
     s.inbox.clear()
     alive(s)
 
@@ -187,6 +189,7 @@ def test_lost_data_in(s, lun, data, lost):
     """11.16, 7.1.4.1: Data-In PDUs that got lost come again by Data SNACK, and the read is whole; the one with the
     status, too."""
     lose_datasn(s.conn, *lost)
+    s.conn.ack = s.conn.expstatsn       # no status is acknowledged before all data is there (7.9)
     cmd = s.start(scsi.read10(BASE, NBLOCKS), lun=lun, read=len(data))
     if 15 in lost:
         alive(s)                        # all was sent by now
@@ -257,7 +260,7 @@ def test_data_in_never_sent(s, lun, data, begrun, runlength):
 def test_snack_for_no_task(s, kind):
     """11.16: a task or a tag that does not exist: Reject."""
     s.snack(kind, itt=0x7ABCDEF0 if kind != SNACK_DATA_ACK else RESERVED_TAG, ttt=0x1234, begrun=1)
-    rejected(s)
+    rejected(s, (*REFUSED, p.REJ_INVALID_ACK))
 
 
 def test_data_snack_after_the_end(s, lun, data):
@@ -304,7 +307,7 @@ def test_lost_r2t(s, lun):
 def test_run_of_r2ts(wide, lun, begrun, runlength):
     """11.16.6: outstanding R2Ts, several of them, by their R2TSNs; nothing of what was answered comes."""
     with wide_session(wide, ErrorRecoveryLevel=1, MaxBurstLength=4096, FirstBurstLength=512, MaxOutstandingR2T=4,
-                      DataSequenceInOrder="Yes") as s:
+                      DataSequenceInOrder="No") as s:       # 13.19: one R2T with Yes above level 0
         s.clear_ua(lun)
         d = pattern(16384, 5)
         cmd = s.start(scsi.write10(BASE + 620, 32), lun=lun, write=d, imm=0, unsolicited=0, hold_r2t=True)

@@ -149,21 +149,24 @@ def test_recovery_r2t_is_well_formed(wide, lun):
 
 @pytest.mark.parametrize("size", [512, 4096])
 def test_immediate_data_with_bad_digest(wide, lun, size):
-    """7.8: immediate data with a bad digest: Reject 02h with the header of the command, and the target asks for
-    the data by R2T or ends the task with a CRC error; what is stored is right."""
+    """7.8, 7.3: immediate data with a bad digest: Reject 02h with the header of the command, which counts as not
+    received: its CmdSN is a gap, and the retry brings command and data."""
     with open_one(wide, lun, InitialR2T="Yes", ImmediateData="Yes") as s:
-        old = pattern(size, 1)
+        old, new = pattern(size, 1), pattern(size, 2)
         s.scsi(scsi.write10(BASE + 800, size // 512), lun=lun, write=old).good()
-        new = pattern(size, 2)
+        sn = s.cmdsn
         cmd = s.start(scsi.write10(BASE + 800, size // 512), lun=lun, write=new, imm=size, bad_data_digest=True)
         s.wait_until(lambda: any(x.opcode == p.REJECT for x in s.inbox))
         reject = s.wait_pdu(p.REJECT)
         assert reject.reason == p.REJ_DATA_DIGEST and reject.data[:1] == bytes([p.SCSI_CMD])
-        s.wait(cmd)
-        if cmd.result.status != scsi.GOOD:
-            cmd.result.check(scsi.ABORTED_COMMAND)
-        got = s.scsi(scsi.read10(BASE + 800, size // 512), lun=lun, read=size).good().data
-        assert got == (new if cmd.result.status == scsi.GOOD else old)
+        waits = s.start(scsi.test_unit_ready(), lun=lun)
+        assert quiet(s) == []
+        assert cmd.result is None and waits.result is None and s.expcmdsn == sn
+        assert s.scsi(scsi.read10(BASE + 800, size // 512), lun=lun, read=size, immediate=True).good().data == old
+        again = s.start(scsi.write10(BASE + 800, size // 512), lun=lun, write=new, imm=size, cmdsn=sn, itt=cmd.itt)
+        s.wait(again).good()
+        s.wait(waits).good()
+        assert s.scsi(scsi.read10(BASE + 800, size // 512), lun=lun, read=size).good().data == new
 
 
 # --- header digests
@@ -248,8 +251,8 @@ def test_garbled_stream_after_a_header_digest_error(wide, lun):
 
 @pytest.mark.parametrize("opcode", [p.NOP_OUT, p.TEXT_REQ])
 def test_bad_data_digest_of_a_request(wide, lun, opcode):
-    """7.8: a request with data that is spoiled: Reject 02h with its header; it may be sent again, with the same
-    CmdSN where it was numbered."""
+    """7.8, 7.3: a request with data that is spoiled: Reject 02h with its header; its CmdSN counts as not received,
+    and it is sent again with that."""
     with open_one(wide, lun) as s:
         data = b"X-org.example.d=1\0" if opcode == p.TEXT_REQ else b"ping ping"
         sn = s.take_cmdsn()
@@ -258,8 +261,8 @@ def test_bad_data_digest_of_a_request(wide, lun, opcode):
             if bad:
                 r = s.wait_pdu(p.REJECT)
                 assert r.reason == p.REJ_DATA_DIGEST and r.data[:1] == bytes([opcode])
-        if not any(x.itt == 0x3232 for x in quiet(s)):
-            assert s.expcmdsn == s.cmdsn, "the spoiled one took its number, and the retry was a duplicate"
+                assert r.expcmdsn == sn, "the spoiled one took its number"
+        assert any(x.itt == 0x3232 for x in quiet(s)), "the retry was not carried out"
         s.scsi(scsi.test_unit_ready(), lun=lun).good()
 
 
