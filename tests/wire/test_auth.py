@@ -137,6 +137,22 @@ def test_mutual_by_user(auth):
             s.logout()
 
 
+def test_mutual_in_discovery_and_by_acl(authd):
+    """12.1.3, both ways: in a discovery session, and by the account of an ACL."""
+    with authd.control() as c:
+        for user, place in (("disco", {"discovery": True}), ("byacl", {"initiator": DEFAULT_NAME})):
+            if "initiator" in place:
+                c.call("acl.add", initiator=DEFAULT_NAME)
+            c.call("auth.add", user=user, password=f"{user}-secret-012", mutual_user=f"{user}-target",
+                   mutual_password=f"{user}-target-secret", **place)
+        c.call("set", path="/iscsi/discovery_auth/enforce_discovery_auth", value="1")
+    creds = Chap("disco", "disco-secret-012", "disco-target", "disco-target-secret", algorithms=(7,))
+    Session.open(authd.address, discovery=True, chap=creds).logout()
+    creds = Chap("byacl", "byacl-secret-012", "byacl-target", "byacl-target-secret", algorithms=(8,))
+    with authd.session(chap=creds) as s:
+        s.logout()
+
+
 def test_rotation_drops_no_session(auth, lun):
     """9.2.1: The secret changes by way of password_next: at no moment is anybody shut out, and sessions stay."""
     d = auth.daemon
@@ -194,7 +210,7 @@ def test_systemd_credential(new_daemon):
 
 
 def test_several_accounts_by_option(new_daemon):
-    """--chap repeated, of a file and of a credential: each is an account, of discovery too."""
+    """12.1.3: --chap repeated, of a file and of a credential: each is an account, of discovery too."""
     d = new_daemon(chap=f"{USER}:{SECRET}", start=False,
                    args=["--chap", "second:{dir}/second", "--chap", "third:credential:third"])
     d.extra_env["CREDENTIALS_DIRECTORY"] = d.dir
@@ -277,7 +293,7 @@ def ulio(d, *args, ok=True, stdin=None):
 
 
 def test_accounts_by_command(authd):
-    """A secret changed as an administrator does it: second secret, who has moved, promoted."""
+    """12.1.3: A secret changed as an administrator does it: second secret, who has moved, promoted."""
     d = authd
     ulio(d, "auth", "add", "ann", "--password-file", "-", stdin="ann-secret-0001\n")
     assert "already" in ulio(d, "auth", "add", "ann", "--password-file", "-", stdin="x" * 12, ok=False)
@@ -308,7 +324,7 @@ def test_accounts_by_command(authd):
 
 
 def test_accounts_of_other_places(authd):
-    """--initiator and --discovery say whose account it is."""
+    """12.1: --initiator and --discovery say whose account it is."""
     d = authd
     assert "has no ACL" in ulio(d, "auth", "add", "x", "--initiator", DEFAULT_NAME, "--password-file", "-",
                                 stdin="x" * 12, ok=False)

@@ -44,7 +44,7 @@ def ulio(d, *args, ok=True):
 
 
 def test_what_a_list_tells(listd):
-    """Names, addresses, ISID, TSIH, CID, keys, digests, LUNs, in-flight, who authenticated how."""
+    """4.4.3.1, 13: Names, addresses, ISID, TSIH, CID, keys, digests, LUNs, in-flight, who authenticated how."""
     keys = {"HeaderDigest": "CRC32C", "MaxBurstLength": "65536", "FirstBurstLength": "8192"}
     with listd.session(keys=keys) as s:
         s.clear_ua(0)
@@ -72,7 +72,7 @@ def test_what_a_list_tells(listd):
 
 
 def test_filters(listd):
-    """By handle, initiator and target."""
+    """4.4.3.1: By handle, initiator and target."""
     with listd.session() as a, listd.session(name=DEFAULT_NAME + "-b") as b:
         assert {x["tsih"] for x in sessions(listd)} == {a.tsih, b.tsih}
         assert [x["tsih"] for x in sessions(listd, tsih=b.tsih)] == [b.tsih]
@@ -83,7 +83,7 @@ def test_filters(listd):
 
 
 def test_in_flight(new_daemon, lun):
-    """Commands under way are counted while they are, at the session and at the connection."""
+    """4.2.2.1: Commands under way are counted while they are, at the session and at the connection."""
     d = new_daemon()
     with d.session(keys={"InitialR2T": "Yes", "ImmediateData": "No"}) as s:
         s.clear_ua(lun)
@@ -101,7 +101,7 @@ def test_in_flight(new_daemon, lun):
 
 
 def test_next_password_is_seen(listd):
-    """Who has moved on to the new secret and who has not can be seen."""
+    """12.1.3: Who has moved on to the new secret and who has not can be seen."""
     with listd.control() as c:
         c.call("set", path=f"/iscsi/{listd.iqn}/tpgt_1/auth/password_next", value="listsecret-next")
     with listd.session() as a, listd.session(chap=Chap(USER, "listsecret-next"), name=DEFAULT_NAME + "-b") as b:
@@ -112,7 +112,7 @@ def test_next_password_is_seen(listd):
 
 
 def test_for_people(listd):
-    """ulio sessions, sessions show, sessions rates."""
+    """13: ulio sessions, sessions show, sessions rates."""
     with listd.session() as s:
         s.clear_ua(0)
         lines = ulio(listd, "sessions").splitlines()
@@ -208,7 +208,7 @@ def test_who_does_not_log_out_is_dropped(daemon, lun):
 
 
 def test_at_once(daemon, lun):
-    """Without time to log out: event 3, then the connection ends; also of one that was asked before."""
+    """11.9.1: Without time to log out: event 3, then the connection ends; also of one that was asked before."""
     for before in (False, True):
         with daemon.session() as s:
             s.clear_ua(lun)
@@ -221,7 +221,7 @@ def test_at_once(daemon, lun):
 
 
 def test_three_seconds_are_the_custom(daemon):
-    """ulio sessions drop gives time unless it is told otherwise."""
+    """11.9.1: ulio sessions drop gives time unless it is told otherwise."""
     with daemon.session() as s:
         assert "within 3 s" in ulio(daemon, "sessions", "drop", "--tsih", str(s.tsih))
         assert asked(s) == 3
@@ -230,7 +230,7 @@ def test_three_seconds_are_the_custom(daemon):
 
 @pytest.mark.parametrize("wait", [-1, 3601])
 def test_wait_out_of_range(daemon, wait):
-    """An hour is the most."""
+    """11.9.1: An hour is the most."""
     with daemon.control() as c, pytest.raises(Exception, match="wait"):
         c.call("sessions.drop", tsih=1, wait=wait)
 
@@ -253,7 +253,7 @@ def test_ping_is_timed(new_daemon):
 
 
 def test_json(daemon):
-    """What programs get is the method's answer, and names the session's keys by the RFC's names."""
+    """13: What programs get is the method's answer, and names the session's keys by the RFC's names."""
     with daemon.session() as s:
         got, = [x for x in json.loads(ulio(daemon, "--json", "sessions")) if x["tsih"] == s.tsih]
         assert got["authentication"] is None and got["negotiated"]["ErrorRecoveryLevel"] == 0

@@ -506,12 +506,15 @@ static void hold_over(struct loop_timer *t)
 /* True: the request is judged later, or never. */
 static bool hold_back(struct conn *conn, const struct bhs_login_request *q, uint32_t data_bytes)
 {
+	/* Half of the time that a login has at most: it must be answered in it. */
+	uint64_t wait = atomic_load(&conn->entity->login_timeout_s) * NS_PER_S / 2;
 	uint64_t now = loop_now_ns(conn->loop), at;
 	struct login_hold *hold;
 
 	if ((q->flags & LOGIN_CONTINUE) || !data_bytes || !login_awaits_response(conn->login))
 		return false;
-	at = hosts_judge_at(&conn->entity->hosts, conn->host, now);
+	at = hosts_judge_at(
+		&conn->entity->hosts, conn->host, now, wait < HOST_WAIT_NS ? wait : HOST_WAIT_NS);
 	if (at <= now)
 		return false;
 	hold = at == UINT64_MAX ? NULL : malloc(sizeof(*hold));

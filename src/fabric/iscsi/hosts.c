@@ -209,7 +209,7 @@ static uint64_t delay_of(const struct host_limits *l, uint32_t failures)
 	return delay < max ? delay : max;
 }
 
-uint64_t hosts_judge_at(struct hosts *p, struct host *host, uint64_t now_ns)
+uint64_t hosts_judge_at(struct hosts *p, struct host *host, uint64_t now_ns, uint64_t wait_ns)
 {
 	uint64_t at = now_ns, delay;
 
@@ -221,7 +221,7 @@ uint64_t hosts_judge_at(struct hosts *p, struct host *host, uint64_t now_ns)
 	if (delay) {
 		if (host->free_at_ns > now_ns)
 			at = host->free_at_ns;
-		if (at - now_ns > HOST_WAIT_NS)
+		if (at - now_ns > wait_ns)
 			at = UINT64_MAX;
 		else
 			host->free_at_ns = at + delay;

@@ -74,9 +74,9 @@ bool hosts_login(struct hosts *p, struct host *host, uint64_t now_ns);
 
 /*
  * A response to a challenge has come: when it may be judged. now_ns: at once; UINT64_MAX: not at
- * all, since more than HOST_WAIT_NS of waiting are before it.
+ * all, since it would have to wait for longer than wait_ns.
  */
-uint64_t hosts_judge_at(struct hosts *p, struct host *host, uint64_t now_ns);
+uint64_t hosts_judge_at(struct hosts *p, struct host *host, uint64_t now_ns, uint64_t wait_ns);
 /* It was wrong. */
 void hosts_failed(struct hosts *p, struct host *host, uint64_t now_ns);
 

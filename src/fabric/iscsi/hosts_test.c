@@ -142,13 +142,13 @@ static void test_backoff(void **state)
 	uint64_t now = 5 * NS_PER_S, at, gap = HOST_BACKOFF_FIRST_NS;
 
 	for (unsigned i = 0; i < HOST_FAILURES_FREE; i++) {
-		assert_int_equal(hosts_judge_at(&hosts, a, now), now);
+		assert_int_equal(hosts_judge_at(&hosts, a, now, HOST_WAIT_NS), now);
 		hosts_failed(&hosts, a, now);
 	}
-	assert_int_equal(hosts_judge_at(&hosts, a, now), now);
+	assert_int_equal(hosts_judge_at(&hosts, a, now, HOST_WAIT_NS), now);
 	hosts_failed(&hosts, a, now);
 	for (int i = 0; i < 12; i++) {
-		at = hosts_judge_at(&hosts, a, now);
+		at = hosts_judge_at(&hosts, a, now, HOST_WAIT_NS);
 		assert_int_equal(at - now, gap);
 		now = at;
 		hosts_failed(&hosts, a, now);
@@ -157,17 +157,18 @@ static void test_backoff(void **state)
 	}
 	/* Many at once wait in a line, and a long line takes no more. */
 	for (uint64_t n = 1; n <= HOST_WAIT_NS / (HOST_BACKOFF_MAX_S * NS_PER_S); n++)
-		assert_int_equal(
-			hosts_judge_at(&hosts, a, now), now + n * HOST_BACKOFF_MAX_S * NS_PER_S);
-	assert_int_equal(hosts_judge_at(&hosts, a, now), UINT64_MAX);
+		assert_int_equal(hosts_judge_at(&hosts, a, now, HOST_WAIT_NS),
+			now + n * HOST_BACKOFF_MAX_S * NS_PER_S);
+	assert_int_equal(hosts_judge_at(&hosts, a, now, HOST_WAIT_NS), UINT64_MAX);
+	assert_int_equal(hosts_judge_at(&hosts, a, now, 0), UINT64_MAX);
 	/* Nobody else waits. */
-	assert_int_equal(hosts_judge_at(&hosts, b, now), now);
+	assert_int_equal(hosts_judge_at(&hosts, b, now, HOST_WAIT_NS), now);
 	/* It is not forgotten by going and coming back, but by time. */
 	hosts_leave(&hosts, a);
 	a = enter("10.0.0.1", false);
-	assert_int_equal(hosts_judge_at(&hosts, a, now), UINT64_MAX);
+	assert_int_equal(hosts_judge_at(&hosts, a, now, HOST_WAIT_NS), UINT64_MAX);
 	now += HOST_FORGET_NS;
-	assert_int_equal(hosts_judge_at(&hosts, a, now), now);
+	assert_int_equal(hosts_judge_at(&hosts, a, now, HOST_WAIT_NS), now);
 	hosts_leave(&hosts, a);
 	hosts_leave(&hosts, b);
 }
@@ -180,7 +181,7 @@ static void test_no_backoff(void **state)
 	l.backoff_max_s = 0;
 	hosts_set_limits(&hosts, &l);
 	for (int i = 0; i < 1000; i++) {
-		assert_int_equal(hosts_judge_at(&hosts, a, 7), 7);
+		assert_int_equal(hosts_judge_at(&hosts, a, 7, HOST_WAIT_NS), 7);
 		hosts_failed(&hosts, a, 7);
 	}
 	hosts_leave(&hosts, a);
