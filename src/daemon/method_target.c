@@ -76,15 +76,11 @@ static int add_portal(
 	struct control_call *call, struct node *tpg, const char *address, const char *advertise)
 {
 	struct tree *t = control_tree(call->control);
-	const char *at = strchr(address, '@') ?: address + strlen(address);
-	const char *colon = memrchr(address, ':', (size_t)(at - address));
-	const char *bracket = memrchr(address, ']', (size_t)(at - address));
 	struct node *np = NULL;
 	char name[300];
 	int r;
 
-	snprintf(name, sizeof(name), "%.*s%s%s", (int)(at - address), address,
-		colon && (!bracket || colon > bracket) ? "" : ":3260", at);
+	place_portal_name(address, name, sizeof(name));
 	r = tree_mkdir(t, node_child(tpg, "np"), name, &np, &call->err);
 	if (!r && advertise)
 		r = tree_set(t, np, "advertise", advertise, &call->err);

@@ -122,3 +122,13 @@ uint64_t place_index(struct node *n)
 
 	return s ? strtoull(s + 1, NULL, 0) : 0;
 }
+
+void place_portal_name(const char *address, char *buf, size_t cap)
+{
+	const char *at = strchr(address, '@') ?: address + strlen(address);
+	const char *colon = memrchr(address, ':', (size_t)(at - address));
+	const char *bracket = memrchr(address, ']', (size_t)(at - address));
+
+	snprintf(buf, cap, "%.*s%s%s", (int)(at - address), address,
+		colon && (!bracket || colon > bracket) ? "" : ":3260", at);
+}

@@ -28,4 +28,7 @@ int place_remove(struct control_call *call, struct node *n);
 /* N of lun_N, tpgt_N. */
 uint64_t place_index(struct node *n);
 
+/* "10.0.0.1" -> "10.0.0.1:3260", "[::1]@blue" -> "[::1]:3260@blue"; a port that is there stays. */
+void place_portal_name(const char *address, char *buf, size_t cap);
+
 #endif

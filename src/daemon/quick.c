@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/disk.h"
+#include "daemon/place.h"
 #include "fabric/iscsi/secret.h"
 
 enum { SECRET_MIN = 12, SECRET_MAX = 255 }; /* RFC 7143 12.1.3: 96 bits at least */
@@ -67,14 +68,6 @@ const char *daemon_target_name(const struct options *o, char *buf, size_t cap)
 							     : '-';
 	snprintf(buf, cap, "iqn.2024-07.internal.ulio:%s", host);
 	return buf;
-}
-
-/* "10.0.0.1" -> "10.0.0.1:3260". */
-static void with_port(const char *address, char *buf, size_t cap)
-{
-	const char *colon = strrchr(address, ':'), *bracket = strrchr(address, ']');
-
-	snprintf(buf, cap, "%s%s", address, colon && (!bracket || colon > bracket) ? "" : ":3260");
 }
 
 static bool is_loopback(const char *address)
@@ -242,7 +235,7 @@ static int add_portal(struct quick *q, unsigned i)
 	char name[300], advertise[300];
 	struct node *np;
 
-	with_port(listen, name, sizeof(name));
+	place_portal_name(listen, name, sizeof(name));
 	np = make(q, node_child(q->tpg, "np"), "%s", name);
 	if (!np) {
 		errmsg_prefix(q->err, "--listen %s", listen);
@@ -250,7 +243,7 @@ static int add_portal(struct quick *q, unsigned i)
 	}
 	if (i >= q->o->advertise.n)
 		return 0;
-	with_port(q->o->advertise.v[i], advertise, sizeof(advertise));
+	place_portal_name(q->o->advertise.v[i], advertise, sizeof(advertise));
 	return put(q, np, "", "advertise", advertise);
 }
 

@@ -5,17 +5,18 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/place.h"
 
 void url_portal(const struct options *o, struct strbuf *out)
 {
 	const char *at = o->advertise.n ? o->advertise.v[0]
 			 : o->listen.n  ? o->listen.v[0]
 					: "127.0.0.1:3260";
-	const char *colon = strrchr(at, ':'), *bracket = strrchr(at, ']');
+	char name[300];
 
-	strbuf_puts(out, at);
-	if (!colon || (bracket && colon < bracket))
-		strbuf_puts(out, ":3260");
+	place_portal_name(at, name, sizeof(name));
+	/* A network namespace is no part of an address. */
+	strbuf_write(out, name, strcspn(name, "@"));
 }
 
 void url_of_lun(const struct options *o, const char *auth, unsigned lun, struct strbuf *out)

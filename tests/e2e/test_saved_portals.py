@@ -7,7 +7,7 @@ import pytest
 
 from lib import netns
 from lib.daemon import ULIO, sanitizer_env
-from lib.initiator import LoginFailed
+from lib.initiator import LoginFailed, discover
 from lib.saveconfig import IQN, disk, target
 
 
@@ -92,3 +92,11 @@ def test_isns_settings(serve):
     with d.control() as c:
         assert {name: c.call("get", path=f"/isns/{name}") for name in want} == want
         assert [row["server"] for row in c.call("isns.list")] == ["127.0.0.1:1", "[::1]:1"]
+
+
+def test_listen_option(new_daemon, space):
+    """--listen in a network namespace, with and without a port."""
+    d = new_daemon(args=["--listen", f"127.0.0.7@{space}"])
+    iqn = d.iqn
+    with netns.inside(space):
+        assert list(discover(("127.0.0.7", 3260))) == [iqn]
