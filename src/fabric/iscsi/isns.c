@@ -121,6 +121,7 @@ struct configure {
 	const struct isns_settings *settings;
 	const struct server_list *list;
 	bool again;
+	struct isns_port opened[2]; /* fd -1: none */
 };
 
 static void configure_on_loop(struct loop *loop, void *arg)
@@ -146,35 +147,35 @@ static void configure_on_loop(struct loop *loop, void *arg)
 		if (!there && !isns_server_new(in, &c->list->addr[i]))
 			log_msg(LOG_LEVEL_ERROR, "isns", "out of memory for a server");
 	}
-	for (unsigned i = 0; i < 2; i++)
-		if (in->ports[i].fd >= 0 && !loop_op_busy(&in->ports[i].accept))
-			isns_port_start(&in->ports[i]);
+	for (unsigned i = 0; i < 2; i++) {
+		if (c->opened[i].fd < 0)
+			continue;
+		in->ports[i] = c->opened[i];
+		isns_port_start(&in->ports[i]);
+	}
 	if (c->again)
 		wake_all(in, true);
 	loop_timer_arm(loop, &in->look, ISNS_REST_NS);
 }
 
 /* Where servers reach us: a port of each family that the kernel chooses, kept until the end. */
-static int open_ports(struct isns *in, struct errmsg *err)
+static int open_ports(struct isns *in, struct isns_port *ret, struct errmsg *err)
 {
 	struct sockaddr_storage any[2] = { { .ss_family = AF_INET }, { .ss_family = AF_INET6 } },
 				at;
 	int r = 0;
 
 	for (unsigned i = 0; i < 2; i++) {
-		struct isns_port *p = &in->ports[i];
-
-		if (p->fd >= 0)
+		ret[i].fd = -1;
+		if (in->ports[i].fd >= 0)
 			continue;
 		r = loops_listen(in->entity->loops, (struct sockaddr *)&any[i],
 			address_bytes(&any[i]), NULL, 0, &at);
 		if (r < 0)
 			continue; /* a host may have but one family */
-		p->isns = in;
-		p->fd = r;
-		p->port = address_port(&at);
+		ret[i] = (struct isns_port){ .isns = in, .fd = r, .port = address_port(&at) };
 	}
-	if (in->ports[0].fd < 0 && in->ports[1].fd < 0)
+	if (in->ports[0].fd < 0 && in->ports[1].fd < 0 && ret[0].fd < 0 && ret[1].fd < 0)
 		return errmsg_set(err, r, "cannot listen for iSNS servers: %s", strerror(-r));
 	return 0;
 }
@@ -182,7 +183,7 @@ static int open_ports(struct isns *in, struct errmsg *err)
 int isns_configure(struct isns *in, const struct isns_settings *settings, struct errmsg *err)
 {
 	struct server_list list;
-	struct configure c = { in, settings, &list, false };
+	struct configure c = { in, settings, &list, false, { { .fd = -1 }, { .fd = -1 } } };
 	int r = parse_servers(settings->servers, &list, err);
 
 	if (r)
@@ -191,7 +192,7 @@ int isns_configure(struct isns *in, const struct isns_settings *settings, struct
 		if (*p <= ' ' || *p == 0x7f)
 			return errmsg_set(err, -EINVAL,
 				"entity: a name without spaces is meant, such as the host's");
-	if (list.n && (r = open_ports(in, err)))
+	if (list.n && (r = open_ports(in, c.opened, err)))
 		return r;
 	c.again = strcmp(in->settings.entity, settings->entity) != 0 ||
 		  in->settings.period_s != settings->period_s ||
