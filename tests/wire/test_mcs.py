@@ -375,6 +375,13 @@ def held(s, lun, conn, lba):
     return cmd
 
 
+def wait_fenced(s, pdu, conn):
+    """4.2.2.3.3: the target asks the other connections for acknowledgements meanwhile."""
+    while not any(x.opcode == p.TMF_RSP for x in s.inbox):
+        s.recv_any()
+    return s.wait_pdu(p.TMF_RSP, pdu.itt, conn=conn)
+
+
 @pytest.mark.parametrize("task, manager", [(1, 0), (0, 1), (2, 3)])
 def test_abort_task_of_another_connection(four, lun, task, manager):
     """4.2.3.1, 11.5.1: an initiator sends ABORT TASK where the task is, or anywhere once that connection has
@@ -398,11 +405,16 @@ def test_task_set_over_connections(four, lun, function):
                     four.conns[2])
     for c in cmds:                      # 4.2.3.3: R2Ts that are out are answered
         four.data_out(c, c.r2ts[-1].ttt, c.r2ts[-1].offset, c.r2ts[-1].length)
-    assert four.wait_pdu(p.TMF_RSP, pdu.itt, conn=four.conns[2]).response == p.TMF_COMPLETE
+    assert wait_fenced(four, pdu, four.conns[2]).response == p.TMF_COMPLETE
+    # 4.2.3.3: one whose data came before its loop knew of the function has ended by itself, before the response.
+    ended = {c.itt for c in cmds if c.result is not None}
     for c in cmds:
         quiet(four, c.conn)
-        assert c.result is None
-        four.commands.pop(c.itt)
+        if c.itt not in ended:
+            assert c.result is None, "status after the response"
+            four.commands.pop(c.itt)
+    attention = four.start(scsi.test_unit_ready(), lun=lun)
+    four.wait_all([attention])          # fenced, too: 4.2.2.3.4 a
     four.clear_ua(lun).good()
 
 
@@ -414,9 +426,7 @@ def test_tmf_waits_for_commands_of_other_connections(four, lun):
                     four.conns[0])
     late = four.start(scsi.write10(BASE + 4200, 8), lun=lun, write=b"\xee" * 4096, imm=0, unsolicited=0, hold_r2t=True,
                       cmdsn=sn, conn=four.conns[3])
-    while not any(x.opcode == p.TMF_RSP for x in four.inbox):
-        four.recv_any()                 # 4.2.3.3 d: the target may ask the others for acknowledgements
-    assert four.wait_pdu(p.TMF_RSP, pdu.itt, conn=four.conns[0]).response == p.TMF_COMPLETE
+    assert wait_fenced(four, pdu, four.conns[0]).response == p.TMF_COMPLETE
     for x in late.r2ts:
         four.data_out(late, x.ttt, x.offset, x.length)
     quiet(four, four.conns[3])
