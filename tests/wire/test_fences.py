@@ -216,3 +216,28 @@ def test_who_never_acknowledges(three, lun):
     two.expect_closed(allow=(p.NOP_IN, p.ASYNC))
     s.drop(two)
     alive(s, one)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_dropped_connection_is_told_of(wide, lun, which):
+    """11.9.1, event 2: a connection that the target gives up is told of on another one, with its CID, and that
+    no command of it waits (below level 2); one that the initiator ends itself is not."""
+    with wide_session(wide, MaxConnections=8, HeaderDigest="CRC32C", ErrorRecoveryLevel=0) as s:
+        s.clear_ua(lun)
+        s.join(5)
+        s.join(6)
+        bad = s.conns[which]
+        cid = bad.cid
+        rest = [c for c in s.conns if c is not bad]
+        bad.send(PDU(p.NOP_OUT, immediate=True, flags=p.F, itt=1, ttt=RESERVED_TAG, cmdsn=s.cmdsn),
+                 bad_header_digest=True)
+        bad.expect_closed()
+        s.drop(bad, "close")
+        while not any(x.opcode == p.ASYNC for x in s.inbox):
+            s.recv_any(rest)
+        x = s.wait_pdu(p.ASYNC)
+        assert (x.event, x.param1, x.param3) == (2, cid, 0)
+        assert x.param2 == s.num("DefaultTime2Wait")
+        s.drop(rest[1])
+        for _ in range(3):
+            assert quiet(s, rest[0]) == []

@@ -289,6 +289,7 @@ static void conn_cleanup(struct conn *conn)
 	login_stop_waiting(conn);
 	if (conn->sess && !conn->left_sess) {
 		conn->left_sess = true;
+		dropped_tell(conn);
 		sess_conn_gone(conn->sess, conn);
 		/* Not from inside of what the engine has called. */
 		conn->abort.fn = abort_tasks;

@@ -204,6 +204,7 @@ struct conn {
 	uint32_t logout_itt;
 	bool logged_out; /* a Logout Response is the last PDU */
 	bool closing;
+	bool by_peer; /* because its initiator has closed it, or has logged in in its place */
 	bool left_sess; /* sess_conn_gone() was called */
 	char close_why[160];
 	struct loop_msg abort; /* its tasks are to be aborted */
@@ -313,6 +314,11 @@ void logout_finish(struct conn *conn);
 void logout_answer(struct conn *conn);
 void async_send(
 	struct conn *conn, enum iscsi_async_event event, uint16_t p1, uint16_t p2, uint16_t p3);
+
+/* ---- dropped.c ---- */
+
+/* The connection is being closed: the others of its session are to know (event 2). */
+void dropped_tell(const struct conn *conn);
 
 /* ---- cleared.c: fast abort ---- */
 

@@ -59,6 +59,7 @@ static void look_at(struct sess_visit *v, struct conn *c)
 
 	if (c->cid != conn->cid)
 		return;
+	c->by_peer = true;
 	conn_close(c, "the initiator has logged in anew with CID %u (connection reinstatement)",
 		c->cid);
 	task_abort_all(c);

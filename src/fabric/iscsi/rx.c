@@ -225,6 +225,7 @@ static void rx_ended(struct conn *conn, int res)
 	/* Without a Logout before it this is no way to end (RFC 7143 7.1.4.3). */
 	if (!conn->closing && !conn->close_after_send)
 		sess_count_error(conn->sess, SESS_CONNECTION_ERROR);
+	conn->by_peer = conn->by_peer || !conn->closing;
 	if (!conn->closing && res == 0)
 		conn_close(conn, conn->state == CONN_LOGGED_IN ||
 						 conn->state == CONN_LOGOUT_REQUESTED || conn->login

@@ -424,10 +424,14 @@ static void find_task(struct sess_visit *v, struct conn *conn)
 
 static void looked_for(struct tmf_request *r)
 {
-	if (r->where == IN_ENGINE)
+	if (r->where == NOWHERE)
+		r->response = abort_absent(r);
+	/* One that waits to be given to a connection (level 2) is known to the engine alone. */
+	if (r->where == IN_ENGINE ||
+		(r->where == NOWHERE && r->response == ISCSI_TMF_TASK_DOES_NOT_EXIST))
 		submit(r);
 	else
-		request_answer(r, r->where == NOWHERE ? abort_absent(r) : r->response);
+		request_answer(r, r->response);
 }
 
 static void task_found(struct sess_visit *v)

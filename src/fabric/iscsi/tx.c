@@ -404,6 +404,7 @@ static void batch_sent(struct loop_op *op, int res)
 	struct tx_batch *b = conn->tx.batch;
 	struct list *n;
 
+	conn->by_peer = conn->by_peer || (res <= 0 && !conn->closing);
 	if (res > 0)
 		conn->tx_bytes += (uint64_t)res;
 	else
