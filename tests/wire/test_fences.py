@@ -122,7 +122,7 @@ def test_preempt_and_abort(three, lun):
 
 @pytest.mark.parametrize("who", [0, 1])
 def test_connection_lost_at_a_fence(three, lun, who):
-    """The fence, and what waits behind it, does not depend on a connection that is gone: neither the one that
+    """4.2.2.3.3: the fence, and what waits behind it, does not depend on a connection that is gone: neither the one that
     it waits for, nor the one that its answer was for."""
     s, other = three
     one, two, last = s.conns
@@ -145,7 +145,7 @@ def test_connection_lost_at_a_fence(three, lun, who):
 
 
 def test_fence_after_fence(three, lun):
-    """Unit attentions, functions and commands from all connections at once: all are answered."""
+    """4.2.2.3.3: unit attentions, functions and commands from all connections at once: all are answered."""
     s, other = three
     for turn in range(6):
         reset_by(other, lun)
@@ -169,7 +169,7 @@ def test_fence_after_fence(three, lun):
 
 
 def test_connection_that_joins(three, lun):
-    """It waits like the others, and no longer than they."""
+    """4.2.2.3.3: it waits like the others, and no longer than they."""
     s, other = three
     one, two, _ = s.conns
     withhold(s, lun, two)
@@ -205,7 +205,8 @@ def test_logout_at_a_fence(three, lun):
 
 
 def test_who_never_acknowledges(three, lun):
-    """A connection whose initiator answers pings but acknowledges nothing is closed in the end; the others go on."""
+    """4.2.2.3.3: a connection whose initiator answers pings but acknowledges nothing is closed in the end; the others
+    go on."""
     s, other = three
     one, two, _ = s.conns
     withhold(s, lun, two)
