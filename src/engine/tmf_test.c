@@ -180,22 +180,29 @@ static void i_t_nexus_reset(void **state)
 }
 
 /*
- * RFC 7143 4.2.3: of the nexus's commands on other loops only those with a lower number are
- * affected; without numbers all that are there.
+ * RFC 7143 4.2.3: of the nexus's commands only those with a lower number are affected, on whatever
+ * loop; of those with the same one that came before, on the same loop. Without numbers all that are
+ * there.
  */
 static void order_over_loops(void **state)
 {
 	static const struct {
 		bool has_order;
+		unsigned loop;
 		uint32_t tmf, cmd;
 		bool aborted;
 	} rows[] = {
-		{ true, 7, 6, true },
-		{ true, 7, 7, false },
-		{ true, 7, 8, false },
-		{ true, 2, 0xfffffffe, true },
-		{ true, 0xfffffffe, 2, false },
-		{ false, 7, 8, true },
+		{ true, 1, 7, 6, true },
+		{ true, 1, 7, 7, false },
+		{ true, 1, 7, 8, false },
+		{ true, 1, 2, 0xfffffffe, true },
+		{ true, 1, 0xfffffffe, 2, false },
+		{ false, 1, 7, 8, true },
+		/* Of several connections on one loop a younger command may be there first. */
+		{ true, 0, 7, 8, false },
+		{ true, 0, 7, 7, true },
+		{ true, 0, 7, 6, true },
+		{ false, 0, 7, 8, true },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -204,7 +211,7 @@ static void order_over_loops(void **state)
 		static uint8_t buf[512];
 
 		begin("delay:ms=50|ram:1M", i + 1);
-		io_init(&rig, &c, a, 1);
+		io_init(&rig, &c, a, rows[i].loop);
 		io_blocks(&c, OP_READ_16, 0, 1, buf, 512);
 		c.order = rows[i].cmd;
 		loopback_start(&c);

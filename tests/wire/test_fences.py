@@ -122,8 +122,8 @@ def test_preempt_and_abort(three, lun):
 
 @pytest.mark.parametrize("who", [0, 1])
 def test_connection_lost_at_a_fence(three, lun, who):
-    """4.2.2.3.3: the fence, and what waits behind it, does not depend on a connection that is gone: neither the one that
-    it waits for, nor the one that its answer was for."""
+    """4.2.2.3.3: the fence, and what waits behind it, does not depend on a connection that is gone: neither the one
+    that it waits for, nor the one that its answer was for."""
     s, other = three
     one, two, last = s.conns
     withhold(s, lun, two)
@@ -145,7 +145,7 @@ def test_connection_lost_at_a_fence(three, lun, who):
 
 
 def test_fence_after_fence(three, lun):
-    """4.2.2.3.3: unit attentions, functions and commands from all connections at once: all are answered."""
+    """4.2.2.3.3: unit attentions, functions, commands from all connections at once: all are answered."""
     s, other = three
     for turn in range(6):
         reset_by(other, lun)
