@@ -242,3 +242,48 @@ def test_dropped_connection_is_told_of(wide, lun, which):
         s.drop(rest[1])
         for _ in range(3):
             assert quiet(s, rest[0]) == []
+
+
+@pytest.mark.parametrize("function", [p.QUERY_TASK, p.QUERY_TASK_SET])
+def test_query_of_what_waits_for_its_turn(wide, lun, function):
+    """RFC 7144, 4.2.3: a command that has come is there, also while it waits behind an ORDERED one."""
+    with wide_session(wide, MaxConnections=8, iSCSIProtocolLevel=2, InitialR2T="Yes", ImmediateData="No") as s:
+        s.clear_ua(lun)
+        s.join(1)
+        one, two = s.conns
+        first = s.start(scsi.write10(BASE, 8), lun=lun, write=bytes(4096), attr=p.ORDERED, hold_r2t=True, conn=one)
+        s.wait_until(lambda: first.r2ts, one)
+        waits = s.start(scsi.read10(BASE, 1), lun=lun, read=512, conn=two)
+        alive(s, two)
+        assert waits.result is None
+        for ref in (waits.itt, first.itt):
+            pdu = s.send(PDU(p.TMF_REQ, immediate=True, flags=p.F | function, lun=lun, ref_itt=ref), one)
+            assert s.wait_pdu(p.TMF_RSP, pdu.itt, conn=one).response == p.TMF_SUCCEEDED
+        s.answer_r2t(first, first.r2ts[0])
+        s.wait_all([first, waits])
+        pdu = s.send(PDU(p.TMF_REQ, immediate=True, flags=p.F | function, lun=lun, ref_itt=waits.itt), one)
+        assert s.wait_pdu(p.TMF_RSP, pdu.itt, conn=one).response == p.TMF_COMPLETE
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("function", [p.ABORT_TASK_SET, p.LOGICAL_UNIT_RESET])
+def test_function_behind_an_ordered_command(wide, lun, kind, function):
+    """4.2.3.3 b, 4.2.3.4 a: a function needs the commands before it to have come, and does not wait for an ORDERED one
+    whose data may never come: that ends, and what waits behind it on other connections."""
+    with wide_session(wide, MaxConnections=8, TaskReporting=kind, InitialR2T="Yes", ImmediateData="No") as s:
+        s.clear_ua(lun)
+        s.join(1)
+        one, two = s.conns
+        first = s.start(scsi.write10(BASE, 8), lun=lun, write=bytes(4096), attr=p.ORDERED, hold_r2t=True, conn=one)
+        s.wait_until(lambda: first.r2ts, one)
+        waits = [s.start(scsi.read10(BASE, 1), lun=lun, read=512, conn=c) for c in (two, one, two)]
+        alive(s, two)
+        pdu = s.send(PDU(p.TMF_REQ, immediate=True, flags=p.F | function, lun=lun, ref_itt=RESERVED_TAG), two)
+        serve(s, lambda: any(x.opcode == p.TMF_RSP for x in s.inbox))
+        assert s.wait_pdu(p.TMF_RSP, pdu.itt, conn=two).response == p.TMF_COMPLETE
+        for c in [first, *waits]:
+            assert c.result is None
+            s.commands.pop(c.itt)
+        after = [s.start(scsi.read10(BASE, 1), lun=lun, read=512, conn=c) for c in (one, two, one, two)]
+        for r in s.wait_all(after):     # a reset is told once
+            assert r.status == scsi.GOOD or function == p.LOGICAL_UNIT_RESET

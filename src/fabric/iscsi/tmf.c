@@ -17,8 +17,8 @@
 #include "fabric/iscsi/tmf.h"
 #include "scsi/lun.h"
 
-/* Where the task of an ABORT TASK is. */
-enum where { NOWHERE, IN_ENGINE, ENDED_HERE };
+/* Where the task is that an ABORT TASK or a query is about. */
+enum where { NOWHERE, IN_ENGINE, HERE };
 
 struct tmf_request {
 	struct conn *conn; /* pinned until it is answered; it all goes on on its loop */
@@ -36,7 +36,7 @@ struct tmf_request {
 	struct loop_timer timer;
 	struct loop_msg go;
 	struct sess_visit visit;
-	enum where where; /* ABORT TASK */
+	enum where where;
 };
 
 /* 11.5.1, RFC 7144; TASK REASSIGN is no function of the engine. */
@@ -266,14 +266,19 @@ void task_tmf_done(struct tmf *tmf)
 
 /* ---- many tasks: RFC 7143 4.2.3.3, 4.2.3.4 --------------------------------------------------- */
 
+static bool is_for_all(uint8_t function)
+{
+	return function == TMF_I_T_NEXUS_RESET || function == TMF_TARGET_WARM_RESET ||
+	       function == TMF_TARGET_COLD_RESET;
+}
+
 static bool concerns(const struct tmf_request *r, const struct task *t)
 {
 	uint64_t lun, its;
 
 	if (!sna_lt(t->cmd->order, r->order))
 		return false;
-	if (r->function != TMF_ABORT_TASK_SET && r->function != TMF_CLEAR_TASK_SET &&
-		r->function != TMF_LOGICAL_UNIT_RESET)
+	if (is_for_all(r->function))
 		return true;
 	return lun_decode(r->tmf->lun, &lun) == LUN_NORMAL &&
 	       lun_decode(t->cmd->lun, &its) == LUN_NORMAL && lun == its;
@@ -411,7 +416,7 @@ static void look_for(struct tmf_request *r, const struct conn *conn)
 	if (t->state != TASK_HELD && t->state != TASK_RESPONDING)
 		return;
 	r->response = abort_here(t);
-	r->where = ENDED_HERE;
+	r->where = HERE;
 }
 
 static void find_task(struct sess_visit *v, struct conn *conn)
@@ -453,6 +458,46 @@ static void one_task(struct tmf_request *r)
 	sess_visit(conn->sess, &r->visit);
 }
 
+/* ---- QUERY TASK, QUERY TASK SET -------------------------------------------------------------- */
+
+/* One that waits for its turn has come before the function, but the engine does not know it. */
+static void find_held(struct sess_visit *v, struct conn *conn)
+{
+	struct tmf_request *r = container_of(v, struct tmf_request, visit);
+	struct hash_node *n, *tmp;
+
+	hash_for_each_safe(n, tmp, &conn->tasks)
+	{
+		const struct task *t = container_of(n, struct task, hash.node);
+
+		if (t->state == TASK_HELD && t->cmd && concerns(r, t) &&
+			(r->function == TMF_QUERY_TASK_SET || t->itt == r->ref_itt))
+			r->where = HERE;
+	}
+}
+
+static void held_found(struct sess_visit *v)
+{
+	struct tmf_request *r = container_of(v, struct tmf_request, visit);
+
+	if (r->where == HERE)
+		request_answer(r, ISCSI_TMF_FUNCTION_SUCCEEDED);
+	else
+		submit(r);
+}
+
+static void query(struct tmf_request *r)
+{
+	struct conn *conn = r->conn;
+
+	if (!sess_has_several(conn->sess)) {
+		submit(r);
+		return;
+	}
+	r->visit = (struct sess_visit){ .fn = find_held, .done = held_found, .loop = conn->loop };
+	sess_visit(conn->sess, &r->visit);
+}
+
 void tmf_request(struct conn *conn, const struct pdu *pdu, const struct iovec *data, unsigned n)
 {
 	const struct bhs_tmf_request *q = (const struct bhs_tmf_request *)&pdu->bhs;
@@ -472,6 +517,8 @@ void tmf_request(struct conn *conn, const struct pdu *pdu, const struct iovec *d
 		one_task(r);
 	else if (tmf_is_multi_task((enum tmf_function)r->function))
 		many_tasks(r);
+	else if (r->function == TMF_QUERY_TASK || r->function == TMF_QUERY_TASK_SET)
+		query(r);
 	else
 		submit(r);
 }
