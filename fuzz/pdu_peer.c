@@ -267,6 +267,9 @@ void peer_send_command(struct peer *peer, uint8_t flags, uint8_t lun, const uint
 		burst = imm;
 	if (immediate)
 		c.opcode |= ISCSI_OP_IMMEDIATE;
+	/* Reserved values of ATTR are rejected (RFC 7143 11): raw PDUs have them. */
+	if ((flags & CMD_ATTR_MASK) > ISCSI_ATTR_ACA)
+		flags &= (uint8_t)~0x04;
 	c.flags = flags | (burst > imm ? 0 : CMD_FINAL);
 	c.lun[1] = lun;
 	c.initiator_task_tag = be32_put(k->itt);

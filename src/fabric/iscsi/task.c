@@ -141,10 +141,6 @@ static const uint8_t attrs[] = {
 	[ISCSI_ATTR_ORDERED] = TASK_ATTR_ORDERED,
 	[ISCSI_ATTR_HEAD_OF_QUEUE] = TASK_ATTR_HEAD_OF_QUEUE,
 	[ISCSI_ATTR_ACA] = TASK_ATTR_ACA,
-	/* 5 to 7 are reserved: refused by the engine as ACA is */
-	[5] = TASK_ATTR_ACA,
-	[6] = TASK_ATTR_ACA,
-	[7] = TASK_ATTR_ACA,
 };
 
 static bool fill_cmd(struct cmd *cmd, const struct conn *conn, const struct pdu *pdu)
@@ -165,6 +161,18 @@ static bool fill_cmd(struct cmd *cmd, const struct conn *conn, const struct pdu 
 	return !pdu->bhs.total_ahs_length || ahs_take(cmd, pdu);
 }
 
+/* 4.2.2.1: a command that is here already is ignored when it comes again (7.2.1, retry). */
+static bool is_repeated(const struct conn *conn, const struct pdu *pdu)
+{
+	const struct bhs_scsi_command *c = (const struct bhs_scsi_command *)&pdu->bhs;
+	const struct task *t;
+
+	if (bhs_immediate(&pdu->bhs))
+		return false;
+	t = task_find(conn, be32_get(c->initiator_task_tag));
+	return t && !t->immediate && t->cmdsn == be32_get(c->cmdsn);
+}
+
 /* What RFC 7143 11.3 and 4.2.5 do not allow. 0, or why the PDU is rejected. */
 static int command_fault(const struct conn *conn, const struct pdu *pdu)
 {
@@ -173,6 +181,9 @@ static int command_fault(const struct conn *conn, const struct pdu *pdu)
 
 	if (itt == TAG_RESERVED)
 		return ISCSI_REJECT_INVALID_PDU_FIELD;
+	/* 11: a reserved value, here of ATTR, is a protocol error. */
+	if ((c->flags & CMD_ATTR_MASK) > ISCSI_ATTR_ACA)
+		return ISCSI_REJECT_PROTOCOL_ERROR;
 	if (task_find(conn, itt))
 		return ISCSI_REJECT_TASK_IN_PROGRESS;
 	/* 11.3.1: F=0 announces unsolicited data, which only a write can have. */
@@ -234,6 +245,8 @@ void task_begin(struct conn *conn, const struct pdu *pdu)
 	struct task *task;
 
 	rx_sink_discard(conn);
+	if (is_repeated(conn, pdu))
+		return;
 	if (fault) {
 		reject_send(conn, pdu, (enum iscsi_reject)fault);
 		return;
