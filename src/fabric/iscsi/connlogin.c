@@ -246,18 +246,6 @@ static void end_refused(struct conn *conn, const struct login_reply *reply)
 	conn_close_when_sent(conn);
 }
 
-/* 6.3.5: the session of the same initiator port and portal group. Under the configuration lock. */
-static struct sess *predecessor(struct tpg *tpg, const struct login_id *id)
-{
-	struct sess *s;
-
-	list_for_each (s, &tpg->sessions, struct sess, tpg_link)
-		if (!memcmp(s->isid, id->isid, sizeof(s->isid)) &&
-			!strcmp(s->initiator, id->initiator_name))
-			return s;
-	return NULL;
-}
-
 /*
  * End a session that this login replaces. True: there is one; wait_msg comes when a session of
  * the group has ended.
@@ -270,7 +258,7 @@ static bool replace_session(struct conn *conn, const struct login_id *id)
 	engine_lock(conn->entity->eng);
 	tpg = tpg_of(conn, id->target_name);
 	if (tpg)
-		old = predecessor(tpg, id);
+		old = sess_of_port(tpg, id->isid, id->initiator_name);
 	if (old) {
 		sess_drop(old, "the initiator has logged in anew (session reinstatement)");
 		conn->waiting = true;
@@ -392,6 +380,10 @@ static void complete(struct conn *conn)
 		return;
 	}
 	status = make_session_of_host(conn, &why, &cure);
+	if (status == SESS_AGAIN) {
+		complete(conn);
+		return;
+	}
 	if (status != LOGIN_STATUS_SUCCESS) {
 		login_refuse(conn->login, status, why, cure, reply);
 		end_refused(conn, reply);

@@ -162,10 +162,21 @@ static uint16_t make_nexus(struct sess *sess, struct tpg *tpg)
 	return rc ? LOGIN_STATUS_OUT_OF_RESOURCES : LOGIN_STATUS_SUCCESS;
 }
 
+struct sess *sess_of_port(struct tpg *tpg, const uint8_t isid[6], const char *initiator)
+{
+	struct sess *s;
+
+	list_for_each (s, &tpg->sessions, struct sess, tpg_link)
+		if (!memcmp(s->isid, isid, sizeof(s->isid)) && !strcmp(s->initiator, initiator))
+			return s;
+	return NULL;
+}
+
 void sess_add_conn(struct sess *sess, struct conn *conn)
 {
 	sess_ref(sess);
 	conn->sess = sess;
+	conn->left_sess = false;
 	conn->turns_msg.fn = sess_turns_came;
 	conn->join = sess->next_join++;
 	list_push_back(&sess->conns, &conn->sess_link);
@@ -207,11 +218,15 @@ uint16_t sess_new(struct conn *conn, struct tpg *tpg, const struct keys_values *
 	sess_add_conn(sess, conn);
 	pthread_mutex_unlock(&sess->lock);
 	engine_lock(sess->entity->eng);
-	list_push_back(&sess->entity->sessions, &sess->entity_link);
-	if (tpg)
-		list_push_back(&tpg->sessions, &sess->tpg_link);
+	if (tpg && sess_of_port(tpg, isid, sess->initiator)) {
+		status = SESS_AGAIN;
+	} else {
+		list_push_back(&sess->entity->sessions, &sess->entity_link);
+		if (tpg)
+			list_push_back(&tpg->sessions, &sess->tpg_link);
+	}
 	engine_unlock(sess->entity->eng);
-	if (tpg)
+	if (tpg && status == LOGIN_STATUS_SUCCESS)
 		status = make_nexus(sess, tpg);
 	if (status != LOGIN_STATUS_SUCCESS)
 		give_up(sess, conn);

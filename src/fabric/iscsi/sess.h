@@ -114,11 +114,15 @@ static inline uint32_t sess_order(uint32_t cmdsn, bool immediate)
 
 /*
  * Make the session of a connection whose login has come to its end: TSIH, nexus, home loop (the
- * connection's). Returns the login_status to refuse with if that fails. On the connection's loop.
+ * connection's). Returns the login_status to refuse with if that fails, or SESS_AGAIN: another login
+ * has made one of the same initiator port meanwhile (6.3.5). On the connection's loop.
  *	tpg	counted in tpg->nsessions by the caller; NULL: a discovery session
  */
+#define SESS_AGAIN 0xffff
 uint16_t sess_new(struct conn *conn, struct tpg *tpg, const struct keys_values *values,
 	const uint8_t isid[6], uint32_t cmdsn, const struct node_attribs *node, uint32_t depth);
+/* 6.3.5: the session of that initiator port in the group. Under the configuration lock. */
+struct sess *sess_of_port(struct tpg *tpg, const uint8_t isid[6], const char *initiator);
 /* Any thread. */
 void sess_ref(struct sess *sess);
 void sess_unref(struct sess *sess);

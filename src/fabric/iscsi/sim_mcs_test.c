@@ -5,6 +5,7 @@
  * in the midst of work, also the leading one. Each connection works on blocks of its own, so that a
  * model tells what must be read; where order is checked they share blocks.
  */
+#include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/sim_peer_testkit.h"
 #include "loop/loop.h"
 
@@ -421,6 +422,37 @@ static void all_lost(void **state)
 	}
 }
 
+/*
+ * 6.3.5: of logins of one initiator port that come at once only the last one to succeed has a
+ * session: never two.
+ */
+static void at_once(void **state)
+{
+	for (uint64_t seed = 0; seed < 40; seed++) {
+		struct peer *list[CONNS];
+		struct sess *sess;
+		unsigned n = 0;
+
+		begin(seed, 1);
+		for (unsigned i = 1; i < CONNS; i++)
+			peer_login_begin(&peers[i]);
+		for (unsigned i = 0; i < 300; i++) {
+			n = alive(list);
+			assert_true(n > 0);
+			peers_pump(list, n, 50);
+			if (n == 1 && list[0]->full_feature)
+				break;
+		}
+		assert_int_equal(n, 1);
+		n = 0;
+		list_for_each (sess, &t.tpg->sessions, struct sess, tpg_link)
+			n++;
+		assert_int_equal(n, 1);
+		peer_check_disk(list[0]);
+		end();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +463,7 @@ int main(void)
 		cmocka_unit_test(logouts),
 		cmocka_unit_test(too_many),
 		cmocka_unit_test(all_lost),
+		cmocka_unit_test(at_once),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

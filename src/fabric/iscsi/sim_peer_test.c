@@ -650,7 +650,7 @@ static int login_text(const struct peer *peer, char *text, size_t cap)
 }
 
 /* Connect and send all of a login at once; peer->tsih and cid say to what. */
-static void log_in(struct peer *peer)
+static void send_login(struct peer *peer)
 {
 	struct bhs_login_request q = { .opcode = ISCSI_OP_LOGIN_REQUEST | ISCSI_OP_IMMEDIATE };
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(3260) };
@@ -671,6 +671,11 @@ static void log_in(struct peer *peer)
 	q.cid = be16_put(peer->cid);
 	q.cmdsn = be32_put(peer->w->cmdsn);
 	send_pdu(peer, &q, text, (uint32_t)login_text(peer, text, sizeof(text)));
+}
+
+static void log_in(struct peer *peer)
+{
+	send_login(peer);
 	for (unsigned i = 0; !peer->full_feature && !peer->login_status; i++) {
 		if (i == 20000 || peer->closed)
 			fail_msg("the login %s", peer->closed ? "was closed" : "hangs");
@@ -678,12 +683,23 @@ static void log_in(struct peer *peer)
 	}
 }
 
-void peer_login(struct peer *peer)
+static void new_session(struct peer *peer)
 {
 	peer->w = &peer->own;
 	/* They wrap soon. */
 	peer->w->cmdsn = peer->w->exp_cmdsn = peer->w->max_cmdsn = peer->last_max = 0xfffffff0;
 	peer->tsih = peer->cid = 0;
+}
+
+void peer_login_begin(struct peer *peer)
+{
+	new_session(peer);
+	send_login(peer);
+}
+
+void peer_login(struct peer *peer)
+{
+	new_session(peer);
 	log_in(peer);
 	assert_int_equal(peer->login_status, 0);
 }

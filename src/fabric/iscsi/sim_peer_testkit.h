@@ -127,6 +127,8 @@ struct peer {
 
 void peer_init(struct peer *peer, struct sim_target *t, const struct peer_params *p);
 void peer_done(struct peer *peer);
+/* Send a login without waiting for its end. */
+void peer_login_begin(struct peer *peer);
 /* Connect and log in. */
 void peer_login(struct peer *peer);
 /*
