@@ -114,8 +114,8 @@ static inline uint32_t sess_order(uint32_t cmdsn, bool immediate)
 
 /*
  * Make the session of a connection whose login has come to its end: TSIH, nexus, home loop (the
- * connection's). Returns the login_status to refuse with if that fails, or SESS_AGAIN: another login
- * has made one of the same initiator port meanwhile (6.3.5). On the connection's loop.
+ * connection's). Returns the login_status to refuse with if that fails, or SESS_AGAIN: another
+ * login has made one of the same initiator port meanwhile (6.3.5). On the connection's loop.
  *	tpg	counted in tpg->nsessions by the caller; NULL: a discovery session
  */
 #define SESS_AGAIN 0xffff

@@ -226,6 +226,53 @@ static void order(void **state)
 	}
 }
 
+/* SCSI Commands that the target has received from all connections. */
+static uint64_t received(void)
+{
+	const struct sess *sess = list_first(&t.tpg->sessions, struct sess, tpg_link);
+	const struct conn *conn;
+	uint64_t n = 0;
+
+	list_for_each (conn, &sess->conns, struct conn, sess_link)
+		n += conn->cmd_pdus;
+	return n;
+}
+
+/* 4.2.2.1: what has come and waits behind an ORDERED command loses its number to nobody. */
+static void number_of_a_waiting_one(void **state)
+{
+	unsigned waiting = 0;
+
+	/* With the disk that is slow. */
+	for (uint64_t seed = 2; seed < 120; seed += 3) {
+		struct heard h = { .n = 0 };
+		unsigned n = 6;
+		uint64_t before;
+
+		begin(seed, CONNS);
+		block_io(&peers[0], false, 0, ISCSI_ATTR_SIMPLE, &h);
+		drain();
+		memset(&h, 0, sizeof(h));
+		before = received();
+		for (unsigned i = 0; i < n; i++)
+			block_io(&peers[i % CONNS], true, (uint8_t)i, ISCSI_ATTR_ORDERED, &h);
+		while (received() != before + n)
+			pump(1);
+		waiting += n - h.n;
+		for (unsigned i = 0; i < 12; i++) {
+			/* The initiator takes for lost what ExpCmdSN does not tell of. */
+			if (peers[0].w->exp_cmdsn != peers[0].w->cmdsn)
+				peer_fill(some_peer(), peers[0].w->exp_cmdsn);
+			pump(1 + pick(20));
+		}
+		drain();
+		assert_int_equal(h.n, n);
+		assert_int_equal(h.status, 0);
+		end();
+	}
+	assert_true(waiting > 100);
+}
+
 /* ---- connections that go --------------------------------------------------------------------- */
 
 /* Numbers of commands that a lost connection has taken with it are used up by pings. */
@@ -458,6 +505,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(read_write),
 		cmocka_unit_test(order),
+		cmocka_unit_test(number_of_a_waiting_one),
 		cmocka_unit_test(dropped),
 		cmocka_unit_test(replaced_alone),
 		cmocka_unit_test(logouts),

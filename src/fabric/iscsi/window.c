@@ -67,6 +67,20 @@ static void take_number(struct sess *sess, const struct sess_turn *turn)
 	open_window(sess);
 }
 
+/* Under sess->lock: one of that number waits for its turn. */
+static bool is_held(const struct sess *sess, uint32_t cmdsn)
+{
+	const struct task *t;
+
+	list_for_each (t, &sess->held, struct task, link) {
+		if (sna_lt(cmdsn, t->cmdsn))
+			return false;
+		if (t->cmdsn == cmdsn && !t->immediate)
+			return true;
+	}
+	return false;
+}
+
 bool sess_is_early(struct sess *sess, uint32_t cmdsn)
 {
 	bool early;
@@ -84,6 +98,8 @@ enum sess_order sess_order_of(struct sess *sess, uint32_t cmdsn, struct sess_tur
 
 	pthread_mutex_lock(&sess->lock);
 	if (sna_lt(cmdsn, sess->exp_cmdsn) || sna_lt(sess->max_cmdsn, cmdsn)) {
+		order = SESS_IGNORE;
+	} else if (is_held(sess, cmdsn)) {
 		order = SESS_IGNORE;
 	} else if (cmdsn == sess->exp_cmdsn && !must_wait(sess, turn)) {
 		order = SESS_NOW;
