@@ -10,6 +10,7 @@
 #include "bench/rx.h"
 #include "bench/txq.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct gen_options {
@@ -17,7 +18,9 @@ struct gen_options {
 	const char *target; /* NULL: the first that SendTargets tells */
 	const char *initiator;
 	uint64_t lun; /* as in the wire's eight bytes */
-	unsigned threads, sessions, depth;
+	unsigned threads, sessions;
+	unsigned connections; /* of each session */
+	unsigned depth; /* commands in flight on each connection */
 	uint32_t bytes; /* of one command */
 	unsigned write_percent;
 	bool random, verify, copy, initial_r2t, immediate, json, idle;
@@ -47,6 +50,12 @@ struct gen_task {
 	uint8_t *buf; /* data to write, place for data read */
 };
 
+/* What the connections of a session share; threads take numbers from it. */
+struct gen_window {
+	_Atomic uint32_t cmdsn, maxcmdsn;
+	uint16_t tsih;
+};
+
 /* Numbers of one session of commands; written by its thread alone. */
 struct gen_stats {
 	uint64_t reads, writes;
@@ -55,15 +64,19 @@ struct gen_stats {
 
 struct gen_thread;
 
+/* One connection of a session. */
 struct gen_sess {
 	const struct gen_options *o;
 	struct gen_thread *thread; /* NULL while logging in */
-	unsigned index; /* among all sessions */
+	unsigned index; /* among all connections */
+	uint16_t cid; /* 0: the leading connection */
+	struct gen_window own, *w; /* w: that of the leading connection */
 	int fd;
 	struct gen_params p;
 	struct rx rx;
 	struct txq tx;
-	uint32_t cmdsn, maxcmdsn, expstatsn;
+	uint32_t expstatsn;
+	uint32_t itt_base; /* tags are unique in the session */
 	uint32_t tag; /* ITT of the set-up's next command */
 	struct gen_task *tasks; /* o->depth */
 	uint32_t *free_tasks; /* stack of indices of those that are not busy */
@@ -88,9 +101,14 @@ struct gen_thread {
 	uint64_t first_ns, last_ns; /* of the commands that count */
 };
 
-/* gen_login.c: blocking set-up of one session. They die with a message if the target refuses. */
+/*
+ * gen_login.c: blocking set-up of one session. They die with a message if the target refuses.
+ * gen_join() adds a connection to the session of lead; gen_logout() of one that is not the leading
+ * one closes it alone.
+ */
 void gen_discover(const struct gen_options *o, char *ret_name, size_t size);
 void gen_login(struct gen_sess *s, bool discovery);
+void gen_join(struct gen_sess *s, struct gen_sess *lead, uint16_t cid);
 void gen_logout(struct gen_sess *s);
 
 /* gen_data.c: pattern of a block, a function of its place, its generation and the seed. */

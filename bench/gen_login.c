@@ -86,13 +86,13 @@ static void recv_pdu(struct gen_sess *s, struct bhs *h, struct text *t)
 			o.lun = h->lun;
 			o.itt = be32_put(TAG_NONE);
 			o.ttt = h->ttt;
-			o.cmdsn = be32_put(s->cmdsn);
+			o.cmdsn = be32_put(s->w->cmdsn);
 			o.expstatsn = be32_put(s->expstatsn);
 			send_pdu(s, &o, NULL);
 		}
 	}
 	s->expstatsn = be32_get(h->statsn) + 1;
-	s->maxcmdsn = be32_get(h->maxcmdsn);
+	s->w->maxcmdsn = be32_get(h->maxcmdsn);
 }
 
 static bool yes(const char *v)
@@ -109,13 +109,17 @@ static void login_offer(const struct gen_sess *s, bool discovery, struct text *t
 	text_add(t, "MaxRecvDataSegmentLength=%u", o->mrdsl);
 	text_add(t, "HeaderDigest=None");
 	text_add(t, "DataDigest=None");
+	if (s->w->tsih) { /* RFC 7143 13: the rest is of the leading connection */
+		text_add(t, "TargetName=%s", o->target);
+		return;
+	}
 	text_add(t, "DefaultTime2Wait=2");
 	text_add(t, "DefaultTime2Retain=0");
 	text_add(t, "ErrorRecoveryLevel=0");
 	if (discovery)
 		return;
 	text_add(t, "TargetName=%s", o->target);
-	text_add(t, "MaxConnections=1");
+	text_add(t, "MaxConnections=%u", o->connections);
 	text_add(t, "InitialR2T=%s", o->initial_r2t ? "Yes" : "No");
 	text_add(t, "ImmediateData=%s", o->immediate ? "Yes" : "No");
 	text_add(t, "MaxBurstLength=%u", o->max_burst);
@@ -144,6 +148,8 @@ static void login_take(struct gen_sess *s, struct text *t)
 			s->p.initial_r2t = yes(value);
 		else if (!strcmp(key, "ImmediateData"))
 			s->p.immediate = yes(value);
+		else if (!strcmp(key, "MaxConnections") && n < s->o->connections)
+			die("login: the target grants %u connections", n);
 		else if (!strcmp(value, "Reject") || !strcmp(value, "NotUnderstood"))
 			die("login: the target answers %s=%s", key, value);
 	}
@@ -161,10 +167,12 @@ static void login_run(struct gen_sess *s, bool discovery)
 	q.flags = LOGIN_TRANSIT | LOGIN_OPERATIONAL << 2 | LOGIN_FULL_FEATURE;
 	q.isid[0] = ISID_RANDOM;
 	put_be32(q.isid + 1, (uint32_t)getpid());
-	q.isid[1] ^= (uint8_t)(s->index >> 8);
-	q.isid[5] = (uint8_t)s->index;
+	q.isid[1] ^= (uint8_t)((s->index - s->cid) >> 8);
+	q.isid[5] = (uint8_t)(s->index - s->cid);
+	q.tsih = be16_put(s->w->tsih);
+	q.cid = be16_put(s->cid);
 	q.itt = be32_put(s->tag++);
-	q.cmdsn = be32_put(s->cmdsn);
+	q.cmdsn = be32_put(s->w->cmdsn);
 	login_offer(s, discovery, &t);
 	for (round = 0; round < LOGIN_ROUNDS; round++) {
 		q.expstatsn = be32_put(s->expstatsn);
@@ -176,8 +184,10 @@ static void login_run(struct gen_sess *s, bool discovery)
 			die("login: refused, class %u, detail %u", r.login_status[0],
 				r.login_status[1]);
 		login_take(s, &t);
-		if ((r.flags & (LOGIN_TRANSIT | 3)) == (LOGIN_TRANSIT | LOGIN_FULL_FEATURE))
+		if ((r.flags & (LOGIN_TRANSIT | 3)) == (LOGIN_TRANSIT | LOGIN_FULL_FEATURE)) {
+			s->w->tsih = be16_get(r.tsih);
 			return;
+		}
 		t.bytes = 0;
 		q.tsih = r.tsih;
 	}
@@ -196,7 +206,7 @@ static int setup_command(struct gen_sess *s, const uint8_t *cdb, uint8_t bytes, 
 	put_be64(q.lun.b, s->o->lun);
 	q.itt = be32_put(s->tag++);
 	q.expected_len = be32_put(bytes);
-	q.cmdsn = be32_put(s->cmdsn++);
+	q.cmdsn = be32_put(s->w->cmdsn++);
 	q.expstatsn = be32_put(s->expstatsn);
 	memcpy(q.cdb, cdb, sizeof(q.cdb));
 	send_pdu(s, &q, NULL);
@@ -241,7 +251,7 @@ static void setup_disk(struct gen_sess *s)
 		die("commands of %u bytes do not fit blocks of %u", s->o->bytes, s->p.block);
 }
 
-void gen_login(struct gen_sess *s, bool discovery)
+static void connect_to(struct gen_sess *s)
 {
 	struct timeval tv = { .tv_sec = GEN_ANSWER_SECONDS };
 
@@ -250,11 +260,27 @@ void gen_login(struct gen_sess *s, bool discovery)
 		die("connecting to %s: %s", s->o->portal, strerror(-s->fd));
 	if (setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)))
 		die("SO_RCVTIMEO: %s", strerror(errno));
-	s->cmdsn = 1;
+}
+
+void gen_login(struct gen_sess *s, bool discovery)
+{
+	connect_to(s);
+	s->w = &s->own;
+	s->w->cmdsn = 1;
 	s->p = (struct gen_params){ 8192, 65536, 262144, true, true, 0, 0 }; /* RFC 7143 13 */
 	login_run(s, discovery);
 	if (!discovery)
 		setup_disk(s);
+}
+
+void gen_join(struct gen_sess *s, struct gen_sess *lead, uint16_t cid)
+{
+	connect_to(s);
+	s->w = lead->w;
+	s->cid = cid;
+	s->p = lead->p;
+	s->itt_base = cid * s->o->depth;
+	login_run(s, false);
 }
 
 /* Ask to close and wait for the answer, so that the target is at rest when we are gone. */
@@ -263,8 +289,12 @@ void gen_logout(struct gen_sess *s)
 	struct bhs q = { .op = OP_LOGOUT_REQ | OP_IMMEDIATE, .flags = F_FINAL }, r;
 	struct text t;
 
+	if (s->cid) {
+		q.flags |= 1; /* RFC 7143 11.14.1: close the connection */
+		q.cid = be16_put(s->cid);
+	}
 	q.itt = be32_put(s->tag++);
-	q.cmdsn = be32_put(s->cmdsn);
+	q.cmdsn = be32_put(s->w->cmdsn);
 	q.expstatsn = be32_put(s->expstatsn);
 	send_pdu(s, &q, NULL);
 	do
@@ -287,7 +317,7 @@ void gen_discover(const struct gen_options *o, char *ret_name, size_t size)
 	gen_login(s, true);
 	q.itt = be32_put(s->tag++);
 	q.ttt = be32_put(TAG_NONE);
-	q.cmdsn = be32_put(s->cmdsn++);
+	q.cmdsn = be32_put(s->w->cmdsn++);
 	q.expstatsn = be32_put(s->expstatsn);
 	text_add(&t, "SendTargets=All");
 	send_pdu(s, &q, &t);

@@ -35,7 +35,7 @@ void gen_sess_init(struct gen_sess *s)
 	bool own = o->verify || !o->random; /* sessions do not overlap */
 
 	all = o->span && o->span < all ? o->span : all;
-	s->blocks = all / o->bytes / (own ? o->sessions : 1);
+	s->blocks = all / o->bytes / (own ? o->sessions * o->connections : 1);
 	s->base = own ? s->index * s->blocks : 0;
 	if (s->blocks < (o->verify ? o->depth : 1))
 		die("the disk is too small for that many sessions and commands");
@@ -85,7 +85,7 @@ static void push_data_out(
 		h->op = OP_DATA_OUT;
 		h->flags = n == bytes ? F_FINAL : 0;
 		put_be64(h->lun.b, s->o->lun);
-		h->itt = be32_put((uint32_t)(t - s->tasks));
+		h->itt = be32_put(s->itt_base + (uint32_t)(t - s->tasks));
 		h->ttt = ttt;
 		h->expstatsn = be32_put(s->expstatsn);
 		h->datasn = be32_put(sn++);
@@ -127,9 +127,9 @@ static void push_command(struct gen_sess *s, struct gen_task *t)
 	h->op = OP_SCSI_CMD;
 	h->flags = CMD_SIMPLE | (t->write ? CMD_WRITE : CMD_READ) | (first > now ? 0 : F_FINAL);
 	put_be64(h->lun.b, s->o->lun);
-	h->itt = be32_put((uint32_t)(t - s->tasks));
+	h->itt = be32_put(s->itt_base + (uint32_t)(t - s->tasks));
 	h->expected_len = be32_put(bytes);
-	h->cmdsn = be32_put(s->cmdsn++);
+	h->cmdsn = be32_put(s->w->cmdsn++);
 	h->expstatsn = be32_put(s->expstatsn);
 	put_cdb(s, h->cdb, t);
 	t->done = now;
@@ -173,7 +173,7 @@ void gen_sess_start(struct gen_sess *s)
 	struct gen_thread *th = s->thread;
 
 	while (s->nfree && th->budget && th->now_ns < th->end_ns &&
-		(int32_t)(s->maxcmdsn - s->cmdsn) >= 0) {
+		(int32_t)(s->w->maxcmdsn - s->w->cmdsn) >= 0) {
 		struct gen_task *t = &s->tasks[s->free_tasks[--s->nfree]];
 
 		th->budget--;
@@ -211,7 +211,7 @@ static void task_end(struct gen_sess *s, struct gen_task *t, const struct bhs *h
 
 static struct gen_task *find_task(struct gen_sess *s, const struct bhs *h)
 {
-	uint32_t itt = be32_get(h->itt);
+	uint32_t itt = be32_get(h->itt) - s->itt_base;
 
 	if (itt >= s->o->depth || !s->tasks[itt].busy)
 		die("session %u: opcode 0x%02x for unknown tag 0x%x", s->index, h->op, itt);
@@ -275,8 +275,17 @@ static void on_nop_in(struct gen_sess *s, const struct bhs *h)
 	o->lun = h->lun;
 	o->itt = be32_put(TAG_NONE);
 	o->ttt = h->ttt;
-	o->cmdsn = be32_put(s->cmdsn);
+	o->cmdsn = be32_put(s->w->cmdsn);
 	o->expstatsn = be32_put(s->expstatsn);
+}
+
+/* Another thread may have been told more by another connection. */
+static void take_window(struct gen_window *w, uint32_t max)
+{
+	uint32_t old = w->maxcmdsn;
+
+	while ((int32_t)(max - old) > 0 && !atomic_compare_exchange_weak(&w->maxcmdsn, &old, max))
+		;
 }
 
 static int on_pdu(void *ctx, const struct bhs *h, const void *data, uint32_t bytes)
@@ -284,8 +293,7 @@ static int on_pdu(void *ctx, const struct bhs *h, const void *data, uint32_t byt
 	struct gen_sess *s = ctx;
 	uint32_t max = be32_get(h->maxcmdsn);
 
-	if ((int32_t)(max - s->maxcmdsn) > 0)
-		s->maxcmdsn = max;
+	take_window(s->w, max);
 	switch (h->op) {
 	case OP_DATA_IN:
 		on_data_in(s, h, data, bytes);

@@ -17,6 +17,7 @@ enum {
 	BENCH_BACKLOG = 128, /* of listen() */
 	GEN_THREADS = 64, /* of the load generator */
 	GEN_SESSIONS = 4096, /* likewise */
+	GEN_CONNECTIONS = 64, /* of one session */
 	GEN_QUEUE_DEPTH = 1024, /* commands of one session */
 	GEN_BLOCK = 16 << 20, /* bytes of one command */
 	GEN_ANSWER_SECONDS = 20, /* silence after which a run fails */

@@ -50,8 +50,11 @@ static const struct opt_row {
 	{ "initiator", "NAME", OPT_TEXT, AT(initiator), 0, 0, "our own name" },
 	{ "lun", "N", OPT_U64, AT(lun), 0, 255, "logical unit" },
 	{ "sessions", "N", OPT_UINT, AT(sessions), 1, GEN_SESSIONS, "sessions in all" },
+	{ "connections", "N", OPT_UINT, AT(connections), 1, GEN_CONNECTIONS,
+		"connections of each session" },
 	{ "threads", "N", OPT_UINT, AT(threads), 1, GEN_THREADS, "threads that serve them" },
-	{ "depth", "N", OPT_UINT, AT(depth), 1, GEN_QUEUE_DEPTH, "commands in flight a session" },
+	{ "depth", "N", OPT_UINT, AT(depth), 1, GEN_QUEUE_DEPTH,
+		"commands in flight a connection" },
 	{ "bytes", "N", OPT_SIZE, AT(bytes), 512, GEN_BLOCK, "length of one command" },
 	{ "write", "PERCENT", OPT_UINT, AT(write_percent), 0, 100, "share of writes" },
 	{ "random", NULL, OPT_FLAG, AT(random), 0, 0, "random places, else sequential" },
@@ -162,8 +165,8 @@ static void parse_options(struct gen_options *o, int argc, char **argv)
 		die("--bytes: a multiple of 512");
 	if (o->first_burst > o->max_burst)
 		o->first_burst = o->max_burst;
-	if (o->threads > o->sessions)
-		o->threads = o->sessions;
+	if (o->threads > o->sessions * o->connections)
+		o->threads = o->sessions * o->connections;
 	if (o->count)
 		o->warmup = 0;
 	o->lun <<= 48; /* peripheral device addressing, SAM-5 4.7.7.4 */
@@ -233,7 +236,7 @@ static void thread_init(struct gen_thread *th, const struct gen_options *o, unsi
 	th->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (th->epoll < 0)
 		die("epoll_create1: %s", strerror(errno));
-	th->sess = xalloc(o->sessions * sizeof(*th->sess));
+	th->sess = xalloc(o->sessions * o->connections * sizeof(*th->sess));
 	th->budget = o->idle ? 0 : ~0ull;
 	if (o->count && !o->idle)
 		th->budget = o->count / o->threads + (index < o->count % o->threads);
@@ -304,8 +307,9 @@ static void print_json(const struct gen_options *o, const struct report *r)
 	const struct hist *h = &r->stats.latency;
 	double n = (double)h->count;
 
-	printf("{\"sessions\": %u, \"threads\": %u, \"depth\": %u, \"bytes\": %u, ", o->sessions,
-		o->threads, o->depth, o->bytes);
+	printf("{\"sessions\": %u, \"connections\": %u, \"threads\": %u, \"depth\": %u, \"bytes\": "
+	       "%u, ",
+		o->sessions, o->connections, o->threads, o->depth, o->bytes);
 	printf("\"write_percent\": %u, \"random\": %s, \"verified\": %s, ", o->write_percent,
 		o->random ? "true" : "false", o->verify ? "true" : "false");
 	printf("\"immediate\": %s, \"initial_r2t\": %s, \"first_burst\": %u, \"max_burst\": %u, "
@@ -342,6 +346,7 @@ int main(int argc, char **argv)
 	struct gen_options o = { .initiator = "iqn.2026-01.org.ulio:loadgen",
 		.threads = 1,
 		.sessions = 1,
+		.connections = 1,
 		.depth = 32,
 		.bytes = 4096,
 		.immediate = true,
@@ -353,26 +358,34 @@ int main(int argc, char **argv)
 	struct gen_thread *th;
 	static struct report r;
 	char name[256];
+	unsigned all;
 
 	parse_options(&o, argc, argv);
 	if (!o.target) {
 		gen_discover(&o, name, sizeof(name));
 		o.target = name;
 	}
-	sess = xalloc(o.sessions * sizeof(*sess));
+	all = o.sessions * o.connections;
+	sess = xalloc(all * sizeof(*sess));
 	th = xalloc(o.threads * sizeof(*th));
 	for (unsigned i = 0; i < o.threads; i++)
 		thread_init(&th[i], &o, i);
-	for (unsigned i = 0; i < o.sessions; i++) {
+	for (unsigned i = 0; i < all; i++) {
+		unsigned cid = i % o.connections;
+
 		sess[i].o = &o;
 		sess[i].index = i;
-		gen_login(&sess[i], false);
+		if (cid)
+			gen_join(&sess[i], &sess[i - cid], (uint16_t)cid);
+		else
+			gen_login(&sess[i], false);
 		gen_sess_init(&sess[i]);
 		thread_add(&th[i % o.threads], &sess[i]);
 	}
 	r.p = sess[0].p;
 	run_threads(&o, th, &r);
-	for (unsigned i = 0; i < o.sessions; i++) {
+	/* The leading connection of a session goes last, and the session with it. */
+	for (unsigned i = all; i-- > 0;) {
 		gen_logout(&sess[i]);
 		gen_sess_done(&sess[i]);
 	}
