@@ -67,18 +67,22 @@ void nop_solicit(struct conn *conn, void (*sent)(struct conn *conn, struct tx_pd
 void nop_ping(struct conn *conn)
 {
 	const struct node_attribs *a = &conn->sess->node;
-	uint64_t quiet = loop_now_ns(conn->loop) - conn->last_rx_ns;
+	uint64_t now = loop_now_ns(conn->loop), quiet = now - conn->last_rx_ns;
 	uint64_t limit = a->nopin_timeout * NS_PER_S;
+	uint64_t patience = a->nopin_response_timeout * NS_PER_S;
 
 	if (quiet < limit) {
 		/* Anything that came in shows that the initiator is alive. */
 		conn->ping_sent = false;
 		loop_timer_arm(conn->loop, &conn->timer, limit - quiet);
+	} else if (conn->ping_sent && now - conn->ping_sent_ns < patience) {
+		/* Somebody else has just sent one (nop_solicit()). */
+		loop_timer_arm(conn->loop, &conn->timer, patience - (now - conn->ping_sent_ns));
 	} else if (conn->ping_sent) {
 		sess_count_error(conn->sess, SESS_CONNECTION_ERROR);
 		conn_close(conn, "no answer to a ping for %u s", a->nopin_response_timeout);
 	} else {
 		nop_solicit(conn, NULL);
-		loop_timer_arm(conn->loop, &conn->timer, a->nopin_response_timeout * NS_PER_S);
+		loop_timer_arm(conn->loop, &conn->timer, patience);
 	}
 }

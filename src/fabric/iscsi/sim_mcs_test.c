@@ -273,6 +273,50 @@ static void number_of_a_waiting_one(void **state)
 	assert_true(waiting > 100);
 }
 
+/*
+ * 4.2.3.3, 11.5.1: a function that is to end what is stuck is not kept from it by commands that
+ * wait for the stuck one.
+ */
+static void stuck_ordered(void **state)
+{
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct heard stuck = { .n = 0 }, others = { .n = 0 };
+		struct peer_params p = { .immediate = true,
+			.max_burst = 4096,
+			.first_burst = 4096,
+			.recv = 8192,
+			.r2ts = 1,
+			.conns = CONNS };
+
+		sim_target_init(&t, seed, "error:op=write,mode=stuck,after=0|ram:256k", 8192);
+		for (unsigned i = 0; i < CONNS; i++)
+			peer_init(&peers[i], &t, &p);
+		peer_login(&peers[0]);
+		for (unsigned i = 1; i < CONNS; i++)
+			assert_int_equal(peer_join(&peers[i], &peers[0], (uint16_t)i), 0);
+		block_io(&peers[0], false, 0, ISCSI_ATTR_SIMPLE, &others);
+		drain();
+		memset(&others, 0, sizeof(others));
+		block_io(&peers[0], true, 1, ISCSI_ATTR_ORDERED, &stuck);
+		for (unsigned i = 1; i < CONNS; i++)
+			block_io(&peers[i], false, 0, ISCSI_ATTR_SIMPLE, &others);
+		for (uint64_t end = loop_now_ns(loops_get(t.rig.k.loops, 0)) + 20 * NS_PER_S;
+			loop_now_ns(loops_get(t.rig.k.loops, 0)) < end;)
+			pump(50);
+		assert_int_equal(stuck.n + others.n, 0);
+		peer_tmf(&peers[seed % CONNS], ISCSI_TMF_ABORT_TASK_SET, TAG_RESERVED, 0);
+		for (unsigned i = 0; peers[seed % CONNS].tmf_itt != TAG_RESERVED; i++) {
+			if (i == 5000)
+				fail_msg("the function is not answered");
+			pump(50);
+		}
+		rig_set(t.lu, "mode", "off");
+		for (unsigned k = 0; k < CONNS; k++)
+			peer_drop(&peers[k], true);
+		end();
+	}
+}
+
 /* ---- connections that go --------------------------------------------------------------------- */
 
 /* Numbers of commands that a lost connection has taken with it are used up by pings. */
@@ -506,6 +550,7 @@ int main(void)
 		cmocka_unit_test(read_write),
 		cmocka_unit_test(order),
 		cmocka_unit_test(number_of_a_waiting_one),
+		cmocka_unit_test(stuck_ordered),
 		cmocka_unit_test(dropped),
 		cmocka_unit_test(replaced_alone),
 		cmocka_unit_test(logouts),
