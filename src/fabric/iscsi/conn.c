@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabric/iscsi/dataout.h"
 #include "fabric/iscsi/login.h"
 #include "fabric/iscsi/login_log.h"
 #include "fabric/iscsi/sess.h"
@@ -222,6 +223,8 @@ static void conn_enter_ffp(struct conn *conn)
 	conn->max_xmit = v->conn.max_xmit_data_segment_length;
 	conn->listener = NULL;
 	conn->last_rx_ns = loop_now_ns(conn->loop);
+	retain_start(conn);
+	task_data_start(conn);
 	if (conn->sess->node.nopin_timeout)
 		loop_timer_arm(conn->loop, &conn->timer, conn->sess->node.nopin_timeout * NS_PER_S);
 }
@@ -281,6 +284,9 @@ static void conn_cleanup(struct conn *conn)
 {
 	leave_logins(conn);
 	loop_timer_disarm(conn->loop, &conn->timer);
+	loop_timer_disarm(conn->loop, &conn->data_timer);
+	loop_timer_disarm(conn->loop, &conn->rx.resync);
+	loop_timer_disarm(conn->loop, &conn->retain.timer);
 	loop_shutdown(conn->loop, conn->fd);
 	if (loop_op_busy(&conn->rx.op))
 		loop_cancel(conn->loop, &conn->rx.op);

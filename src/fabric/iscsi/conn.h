@@ -20,6 +20,7 @@
 #include "fabric/iscsi/fence.h"
 #include "fabric/iscsi/keys.h"
 #include "fabric/iscsi/limits.h"
+#include "fabric/iscsi/retain.h"
 #include "fabric/iscsi/target.h"
 #include "fabric/iscsi/visit.h"
 #include "fabric/iscsi/wire.h"
@@ -80,6 +81,9 @@ struct rx_sink {
 	bool discard; /* nobody wants it */
 };
 
+/* What goes in another order than the bytes': DataPDUInOrder=No, DataSequenceInOrder=No. */
+enum { SHUFFLE_PDUS = 1, SHUFFLE_SEQUENCES = 2, SHUFFLE_R2TS = 4 };
+
 enum rx_phase { RX_HEADER, RX_DATA, RX_TAIL };
 
 struct rx {
@@ -88,6 +92,10 @@ struct rx {
 	bool large; /* the last PDU was large: fetch the next header alone */
 	bool stopped; /* nothing is received: send queue full, or closing */
 	bool in_pdu; /* inside of a PDU handler */
+	bool skip; /* the header digest did not match: nothing is done with this PDU */
+	uint8_t bad_headers; /* one after the other */
+	struct loop_timer resync; /* until a right one is to be there */
+	uint64_t resync_pdus; /* conn->rx_pdus since when */
 	struct loop_op op;
 	uint32_t have, need; /* bytes of the part that phase is about */
 	struct pdu pdu;
@@ -100,10 +108,20 @@ struct rx {
 	uint32_t buf_at, buf_bytes;
 };
 
-/* One PDU or one task's Data-In and status, waiting to be sent. */
+enum tx_kind { TX_PDU, TX_TASK, TX_AGAIN };
+
+/*
+ * One PDU or one task's Data-In and status, waiting to be sent; then, above level 0, to be
+ * acknowledged.
+ */
 struct tx_item {
 	struct list link;
-	struct task *task; /* NULL: a plain PDU */
+	struct task *task; /* TX_TASK */
+	uint8_t kind; /* enum tx_kind */
+	bool kept; /* in conn->retain */
+	bool again; /* its status is queued to be sent again */
+	uint16_t holds; /* struct tx_again that are about it */
+	uint32_t statsn; /* once it was laid into a PDU that has one */
 	uint32_t fence; /* the one that it is held behind */
 };
 
@@ -192,6 +210,11 @@ struct conn {
 	struct list
 		tmfs; /* struct tmf_request: functions that came here, until they are answered */
 	struct conn_cleared cleared;
+	struct retain retain;
+	uint32_t shuffles; /* SHUFFLE_x */
+	uint32_t max_r2ts; /* R2Ts of a command that may be outstanding */
+	struct loop_timer data_timer; /* Data-Out that do not come (dataout.c) */
+	bool data_lost; /* a PDU was lost, which may have been one of them */
 
 	struct loop_timer timer; /* login time limit, then pings */
 	uint64_t last_rx_ns;
@@ -294,13 +317,20 @@ void join_begin(struct conn *conn);
 /* Let go of conn->joins. */
 void join_done(struct conn *conn);
 
-/* ---- reject.c, nop.c, text.c, logout.c ---- */
+/* ---- reject.c, snack.c, nop.c, text.c, logout.c ---- */
 
 /* RFC 7143 11.17: answer a PDU that cannot be accepted with its header. */
 void reject_send(struct conn *conn, const struct pdu *pdu, enum iscsi_reject reason);
+/* The same for a SNACK about a task: with the DataSN or R2TSN that comes next (11.17.3). */
+void reject_send_datasn(
+	struct conn *conn, const struct pdu *pdu, enum iscsi_reject reason, uint32_t datasn);
+/* RFC 7143 11.16 */
+void snack_request(struct conn *conn, const struct pdu *pdu, bool digest_ok);
 void nop_ping(struct conn *conn);
 /* A ping, behind what is queued, so that the initiator tells what it has got; sent may be NULL. */
 void nop_solicit(struct conn *conn, void (*sent)(struct conn *conn, struct tx_pdu *p));
+/* Have the initiator tell its ExpStatSN. */
+void nop_ask_ack(struct conn *conn);
 void text_done(struct conn *conn);
 /* A command or task management function has ended: a logout may have waited for it. */
 void logout_go_on(struct conn *conn);

@@ -118,6 +118,8 @@ static int ask_node(struct acl *acl, void *arg)
 		return 0;
 	copy_auth(q->conn->entity, auth, q->tpg, &q->g->chap);
 	q->g->keys.auth_method = methods;
+	if (q->g->keys.error_recovery_level < nd->attribs.default_erl)
+		q->g->keys.error_recovery_level = nd->attribs.default_erl;
 	if (methods == AUTH_METHOD_CHAP && !chap_auth_usable(&q->g->chap))
 		q->status = refuse(q->g, LOGIN_STATUS_AUTHENTICATION_FAILURE,
 			"authentication is demanded, but no userid and password are set for it",

@@ -23,6 +23,11 @@ struct ffp_row {
 	unsigned flags;
 };
 
+static void no_data(struct conn *conn, const struct pdu *pdu)
+{
+	rx_sink_discard(conn);
+}
+
 static const struct ffp_row rows[ISCSI_OP_MASK + 1] = {
 	[ISCSI_OP_NOP_OUT] = { .run = nop_out, .flags = FFP_DATA | FFP_DISCOVERY },
 	[ISCSI_OP_SCSI_COMMAND] = { .begin = task_begin, .end = task_end },
@@ -31,6 +36,9 @@ static const struct ffp_row rows[ISCSI_OP_MASK + 1] = {
 	[ISCSI_OP_DATA_OUT] = { .begin = task_data_begin,
 		.end = task_data_end,
 		.flags = FFP_UNNUMBERED },
+	[ISCSI_OP_SNACK_REQUEST] = { .begin = no_data,
+		.end = snack_request,
+		.flags = FFP_UNNUMBERED },
 	[ISCSI_OP_LOGOUT_REQUEST] = { .run = logout_request, .flags = FFP_DISCOVERY | FFP_BARRIER },
 };
 
@@ -38,8 +46,6 @@ static const struct ffp_row rows[ISCSI_OP_MASK + 1] = {
 static enum iscsi_reject no_row(uint8_t opcode)
 {
 	switch (opcode) {
-	case ISCSI_OP_SNACK_REQUEST: /* RFC 7143 11.16: retransmission is of level 1 */
-		return ISCSI_REJECT_SNACK_REJECT;
 	case ISCSI_OP_LOGIN_REQUEST: /* 6.3: the login phase is over */
 		return ISCSI_REJECT_PROTOCOL_ERROR;
 	default:
@@ -161,6 +167,8 @@ void ffp_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 	const struct ffp_row *row = row_of(conn, pdu);
 
 	conn->exp_statsn = be32_get(((const struct bhs_nop_out *)&pdu->bhs)->expstatsn);
+	if (conn->retain.on)
+		retain_ack(conn, conn->exp_statsn);
 	if (conn->fence.waits)
 		fence_acked(conn);
 	if (!row)

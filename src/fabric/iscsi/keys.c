@@ -145,6 +145,10 @@ static uint32_t own_value(const struct keys_nego *n, const struct key *k)
 		if (x > n->values->sess.max_burst_length)
 			x = n->values->sess.max_burst_length;
 	}
+	/* 13.19: no more than the last R2T may be recovered, so there is only one. */
+	if (k == &keys_table[K_MAX_OUTSTANDING_R2T] && n->values->sess.error_recovery_level &&
+		n->values->sess.data_sequence_in_order)
+		x = 1;
 	return x;
 }
 

@@ -113,7 +113,8 @@ KEY(DEFAULT_TIME2RETAIN, .name = "DefaultTime2Retain", .kind = KEY_NUMBER_MIN, /
 	VALUE(sess.default_time2retain), CONFIG(default_time2retain))
 KEY(MAX_OUTSTANDING_R2T, .name = "MaxOutstandingR2T", .kind = KEY_NUMBER_MIN, /* 13.17 */
 	.senders = BY_BOTH, .use = USE_LO, .scope = SCOPE_SW, .stages = KEYS_OPERATIONAL,
-	.irrelevant = IN_DISCOVERY, .min = 1, .max = 65535, .def = 1, .supported = 65535,
+	.irrelevant = IN_DISCOVERY, .late = true,
+	.min = 1, .max = 65535, .def = 1, .supported = 65535,
 	VALUE(sess.max_outstanding_r2t), CONFIG(max_outstanding_r2t))
 KEY(DATA_PDU_IN_ORDER, .name = "DataPDUInOrder", .kind = KEY_BOOLEAN_OR, /* 13.18 */
 	.senders = BY_BOTH, .use = USE_LO, .scope = SCOPE_SW, .stages = KEYS_OPERATIONAL,

@@ -313,9 +313,9 @@ static void test_usual(void **state)
 		"ErrorRecoveryLevel=2|TaskReporting=FastAbort,RFC3720|iSCSIProtocolLevel=2|",
 		"HeaderDigest=CRC32C|DataDigest=None|MaxConnections=1|InitialR2T=No|"
 		"ImmediateData=Yes|MaxBurstLength=1048576|DefaultTime2Wait=5|DefaultTime2Retain=0|"
-		"MaxOutstandingR2T=8|DataPDUInOrder=Yes|DataSequenceInOrder=Yes|"
+		"DataPDUInOrder=Yes|DataSequenceInOrder=Yes|"
 		"ErrorRecoveryLevel=0|TaskReporting=FastAbort|iSCSIProtocolLevel=2|"
-		"FirstBurstLength=262144|");
+		"FirstBurstLength=262144|MaxOutstandingR2T=8|");
 	assert_int_equal(x->values.conn.header_digest, DIGEST_CRC32C);
 	assert_int_equal(x->values.conn.data_digest, DIGEST_NONE);
 	assert_int_equal(x->values.conn.max_xmit_data_segment_length, 131072);
@@ -422,6 +422,45 @@ static void test_first_burst(void **state)
 	teardown((void **)&x);
 }
 
+/* Another negotiation, with the configuration as it is. */
+static void reset(struct fixture *x)
+{
+	keys_values_init(&x->values);
+	keys_nego_init(&x->nego, KEYS_OPERATIONAL, true, &x->config, &x->values);
+}
+
+/* 13.19: recovery and sequences in order leave room for one R2T, whatever the keys' order. */
+static void test_one_r2t(void **state)
+{
+	struct fixture *x = *state;
+
+	x->config.error_recovery_level = 2;
+	step(x, "MaxOutstandingR2T=8|ErrorRecoveryLevel=1|DataSequenceInOrder=Yes|",
+		"ErrorRecoveryLevel=1|DataSequenceInOrder=Yes|MaxOutstandingR2T=1|");
+	reset(x);
+	x->config.error_recovery_level = 2;
+	x->config.data_sequence_in_order = false;
+	step(x, "MaxOutstandingR2T=8|DataSequenceInOrder=No|ErrorRecoveryLevel=1|",
+		"DataSequenceInOrder=No|ErrorRecoveryLevel=1|MaxOutstandingR2T=8|");
+	reset(x);
+	x->config.error_recovery_level = 0;
+	step(x, "MaxOutstandingR2T=8|ErrorRecoveryLevel=1|",
+		"ErrorRecoveryLevel=0|MaxOutstandingR2T=8|");
+}
+
+/* 13.18, 13.19: No is agreed when both sides say so. */
+static void test_disorder(void **state)
+{
+	struct fixture *x = *state;
+
+	step(x, "DataPDUInOrder=No|DataSequenceInOrder=No|",
+		"DataPDUInOrder=Yes|DataSequenceInOrder=Yes|");
+	reset(x);
+	x->config.data_pdu_in_order = x->config.data_sequence_in_order = false;
+	step(x, "DataPDUInOrder=No|DataSequenceInOrder=Yes|",
+		"DataPDUInOrder=No|DataSequenceInOrder=Yes|");
+}
+
 static void test_discovery(void **state)
 {
 	struct fixture *x = *state;
@@ -433,10 +472,11 @@ static void test_discovery(void **state)
 		"ErrorRecoveryLevel=0|DefaultTime2Wait=2|HeaderDigest=None|TaskReporting=RFC3720|"
 		"iSCSIProtocolLevel=1|FirstBurstLength=512|",
 		"MaxConnections=Irrelevant|InitialR2T=Irrelevant|ImmediateData=Irrelevant|"
-		"MaxBurstLength=Irrelevant|MaxOutstandingR2T=Irrelevant|"
+		"MaxBurstLength=Irrelevant|"
 		"DataPDUInOrder=Irrelevant|DataSequenceInOrder=Irrelevant|ErrorRecoveryLevel=0|"
 		"DefaultTime2Wait=2|HeaderDigest=None|TaskReporting=Irrelevant|"
-		"iSCSIProtocolLevel=Irrelevant|FirstBurstLength=Irrelevant|");
+		"iSCSIProtocolLevel=Irrelevant|MaxOutstandingR2T=Irrelevant|"
+		"FirstBurstLength=Irrelevant|");
 	x->config.max_burst_length = 4096; /* nothing of that is offered either */
 	assert_int_equal(keys_offer(&x->nego, &x->out), 0);
 	assert_string_equal(reply(x), "MaxRecvDataSegmentLength=262144|");
@@ -714,6 +754,8 @@ int main(void)
 		T(test_number_bounds),
 		T(test_declared_length),
 		T(test_first_burst),
+		T(test_one_r2t),
+		T(test_disorder),
 		T(test_discovery),
 		T(test_unknown),
 		T(test_obsolete),

@@ -39,11 +39,11 @@
  * iSCSIProtocolLevel, the TaskReporting values, and for DataPDUInOrder and DataSequenceInOrder
  * whether "No" may be agreed (then Data-Out comes in any order). A negotiation never goes beyond.
  */
-#define KEYS_ERROR_RECOVERY_LEVEL_SUPPORTED 0
+#define KEYS_ERROR_RECOVERY_LEVEL_SUPPORTED 1
 #define KEYS_PROTOCOL_LEVEL_SUPPORTED       PROTOCOL_LEVEL_SAM5
 #define KEYS_TASK_REPORTING_SUPPORTED                                                              \
 	(TASK_REPORTING_RFC3720 | TASK_REPORTING_RESPONSE_FENCE | TASK_REPORTING_FAST_ABORT)
-#define KEYS_ORDER_SUPPORTED                CAN_YES
+#define KEYS_ORDER_SUPPORTED (CAN_NO | CAN_YES)
 
 /* ---- Login (RFC 7143 6.3) ---- */
 
@@ -213,6 +213,49 @@
 /* Batches and tasks kept for reuse per loop. */
 #define FREE_BATCHES_KEPT 64u
 #define FREE_TASKS_KEPT   4096u
+
+/*
+ * Commands that were answered and not acknowledged, above level 0: beyond so much Data-In they keep
+ * their place in the window.
+ */
+#define RETAIN_TASK_BYTES (32u << 20)
+
+/*
+ * Bytes of Data-In after which an acknowledgement is asked for (A bit), at the next end of a
+ * sequence: 11.7.2 allows it at each, which with a small MaxBurstLength would be a SNACK for each
+ * PDU.
+ */
+#define DATAIN_ACK_BYTES (32u << 10)
+
+/* The time between two pings that ask for an acknowledgement. */
+#define RETAIN_ASK_NS 200000000ull
+
+/* Other PDUs that were not acknowledged: as many as an initiator has commands, and some. */
+#define RETAIN_PDUS_MAX  1024
+#define RETAIN_PDU_BYTES (2u << 20)
+
+/*
+ * Headers with a wrong digest one after the other that are passed over, by the length that they
+ * claim: after more the place of the next header is anybody's guess, and the connection is closed.
+ * So it is when after this time the parser is in the midst of what it took for a PDU.
+ */
+#define RX_BAD_HEADERS_MAX 32
+#define RX_RESYNC_WAIT_NS  3000000000ull
+
+/*
+ * When a PDU was lost and could have been Data-Out, what is missing is asked for after this time
+ * instead of dataout_timeout.
+ */
+#define DATA_LOST_WAIT_NS 250000000ull
+
+/* Seconds that an initiator has for a logout that the target asks for. */
+#define LOGOUT_REQUEST_WAIT_S 10
+
+/*
+ * Pieces of a burst that has come with holes: twice as many PDUs of 512 bytes as make up a
+ * MaxBurstLength of 1 MiB. A burst in more pieces is not taken (level 0), or asked for anew.
+ */
+#define EXTENTS_MAX 4096
 
 /* MaxOutstandingR2T that is granted at most. */
 #define TASK_R2TS_MAX 8

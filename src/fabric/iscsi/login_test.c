@@ -300,9 +300,10 @@ static void test_initiators(void **state)
 		FLAGS(1, 3, 1),
 		"HeaderDigest=None|DataDigest=None|InitialR2T=Irrelevant|ImmediateData=Irrelevant|"
 		"MaxBurstLength=Irrelevant|DefaultTime2Wait=2|DefaultTime2Retain=0|"
-		"MaxOutstandingR2T=Irrelevant|ErrorRecoveryLevel=0|IFMarker=Reject|"
+		"ErrorRecoveryLevel=0|IFMarker=Reject|"
 		"OFMarker=Reject|MaxConnections=Irrelevant|DataPDUInOrder=Irrelevant|"
 		"DataSequenceInOrder=Irrelevant|FirstBurstLength=Irrelevant|"
+		"MaxOutstandingR2T=Irrelevant|"
 		"MaxRecvDataSegmentLength=262144|");
 	/* open-iscsi: takes only keys that it knows, and only 1 and 0 where it said so */
 	restart(x);
@@ -318,8 +319,9 @@ static void test_initiators(void **state)
 		FLAGS(1, 3, 1),
 		"HeaderDigest=None|DataDigest=None|DefaultTime2Wait=2|DefaultTime2Retain=0|"
 		"IFMarker=Reject|OFMarker=Reject|ErrorRecoveryLevel=0|InitialR2T=Yes|"
-		"ImmediateData=Yes|MaxBurstLength=1048576|MaxOutstandingR2T=1|MaxConnections=1|"
+		"ImmediateData=Yes|MaxBurstLength=1048576|MaxConnections=1|"
 		"DataPDUInOrder=Yes|DataSequenceInOrder=Yes|FirstBurstLength=262144|"
+		"MaxOutstandingR2T=1|"
 		"MaxRecvDataSegmentLength=262144|TargetAlias=ulio|");
 }
 

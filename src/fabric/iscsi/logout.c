@@ -203,6 +203,8 @@ static void log_out(struct conn *conn, uint32_t itt, bool session)
 	}
 	fence_forgo(conn);
 	give_up_data(conn);
+	/* Commands that were answered are over, whether that is acknowledged or not. */
+	retain_stop(conn);
 	sess_drop_held(sess, conn);
 	logout_go_on(conn);
 }

@@ -61,6 +61,15 @@ void nop_solicit(struct conn *conn, void (*sent)(struct conn *conn, struct tx_pd
 	conn->ping_sent = true;
 	conn->ping_sent_ns = loop_now_ns(conn->loop);
 	tx_send(conn, p);
+	if (conn->retain.on)
+		retain_pinged(conn);
+}
+
+void nop_ask_ack(struct conn *conn)
+{
+	/* 11.19: the answer to a ping is immediate, so that it needs no place in the window. */
+	if (!conn->logging_out && !conn->close_after_send)
+		nop_solicit(conn, NULL);
 }
 
 /* The timer of an idle connection. */

@@ -6,7 +6,8 @@
 #include "fabric/iscsi/conn.h"
 #include "fabric/iscsi/sess.h"
 
-void reject_send(struct conn *conn, const struct pdu *pdu, enum iscsi_reject reason)
+void reject_send_datasn(
+	struct conn *conn, const struct pdu *pdu, enum iscsi_reject reason, uint32_t datasn)
 {
 	struct tx_pdu *p = tx_pdu_new(conn, ISCSI_OP_REJECT, TAG_RESERVED);
 	struct bhs_reject *h;
@@ -15,6 +16,7 @@ void reject_send(struct conn *conn, const struct pdu *pdu, enum iscsi_reject rea
 		return;
 	h = (struct bhs_reject *)&p->bhs;
 	h->reason = (uint8_t)reason;
+	h->datasn = be32_put(datasn);
 	p->data = malloc(BHS_BYTES);
 	if (p->data) {
 		memcpy(p->data, &pdu->bhs, BHS_BYTES);
@@ -25,6 +27,11 @@ void reject_send(struct conn *conn, const struct pdu *pdu, enum iscsi_reject rea
 	sess_count_error(conn->sess,
 		reason == ISCSI_REJECT_DATA_DIGEST_ERROR ? SESS_DIGEST_ERROR : SESS_FORMAT_ERROR);
 	tx_send(conn, p);
+}
+
+void reject_send(struct conn *conn, const struct pdu *pdu, enum iscsi_reject reason)
+{
+	reject_send_datasn(conn, pdu, reason, 0);
 }
 
 void async_send(

@@ -127,27 +127,31 @@ static int set_authentication(
 		.name = #n, .get = get_attrib, .set = setter, .min = lo, .max = hi, .doc = text,   \
 		.offset = offsetof(struct node_attribs, n),                                        \
 	}
-#define KEPT(n, lo, hi)                                                                            \
-	ATTRIB(n, lo, hi, set_attrib,                                                              \
-		"Kept for LIO's tools: belongs to error recovery levels "                          \
-		"above 0, which are not implemented.")
-#define IN_ORDER(n) ATTRIB(n, 0, 1, set_attrib, "Kept for LIO's tools: data always go in order.")
 
 static const struct attr attrib_attrs[] = {
 	{ .name = "authentication",
 		.get = get_authentication,
 		.set = set_authentication,
 		.doc = "1: it must authenticate, 0: it need not, -1: as the portal group says." },
-	KEPT(dataout_timeout, 2, 60),
-	KEPT(dataout_timeout_retries, 1, 15),
-	KEPT(default_erl, 0, 2),
+	ATTRIB(dataout_timeout, 2, 60, set_attrib,
+		"Seconds without Data-Out that were asked for: then they are asked for again (from "
+		"ErrorRecoveryLevel 1 on)."),
+	ATTRIB(dataout_timeout_retries, 1, 15, set_attrib,
+		"After so many dataout_timeouts one after the other the connection ends."),
+	ATTRIB(default_erl, 0, 2, set_attrib,
+		"ErrorRecoveryLevel that it may have, if that is more than "
+		"param/ErrorRecoveryLevel "
+		"of the portal group."),
 	ATTRIB(nopin_response_timeout, 3, 60, set_attrib,
 		"Seconds that it has to answer a ping; then its connection ends."),
 	ATTRIB(nopin_timeout, 0, 60, set_nopin,
 		"Seconds of silence after which it is pinged, 0: never."),
-	IN_ORDER(random_datain_pdu_offsets),
-	IN_ORDER(random_datain_seq_offsets),
-	IN_ORDER(random_r2t_offsets),
+	ATTRIB(random_datain_pdu_offsets, 0, 1, set_attrib,
+		"1: Data-In PDUs of a sequence go in disorder, if DataPDUInOrder=No is agreed."),
+	ATTRIB(random_datain_seq_offsets, 0, 1, set_attrib,
+		"1: sequences of Data-In go in disorder, if DataSequenceInOrder=No is agreed."),
+	ATTRIB(random_r2t_offsets, 0, 1, set_attrib,
+		"1: R2Ts ask for data in disorder, if DataSequenceInOrder=No is agreed."),
 	ATTR_END,
 };
 

@@ -274,9 +274,7 @@ static const struct attr attrib_attrs[] = {
 	ATTRIB(default_cmdsn_depth, 1, 512, set_cmdsn_depth,
 		"Commands that a session may have under way, for ACLs made from now on and for "
 		"initiators without one."),
-	ATTRIB(default_erl, 0, 2, set_number,
-		"default_erl of new ACLs. Sessions have ErrorRecoveryLevel 0 whatever it is: the "
-		"higher levels are not implemented."),
+	ATTRIB(default_erl, 0, 2, set_number, "default_erl of new ACLs."),
 	ATTRIB(demo_mode_discovery, 0, 1, set_number,
 		"1: initiators without an ACL are told of the target by SendTargets."),
 	PORT_ATTRIB(demo_mode_write_protect, set_demo_protect,
@@ -363,13 +361,13 @@ static int set_param(const struct attr *a, void *obj, const char *value, struct 
 static const struct attr param_attrs[] = {
 	PARAM(AuthMethod, "CHAP, None, or both; see attrib/authentication (RFC 7143 12)."),
 	PARAM(DataDigest, "CRC32C, None, or both (RFC 7143 13.1)."),
-	PARAM(DataPDUInOrder, "Yes or No (RFC 7143 13.18)."),
-	PARAM(DataSequenceInOrder, "Yes or No (RFC 7143 13.19)."),
+	PARAM(DataPDUInOrder, "Yes or No (RFC 7143 13.18): No if both sides say so."),
+	PARAM(DataSequenceInOrder, "Yes or No (RFC 7143 13.19): No if both sides say so."),
 	PARAM(DefaultTime2Retain, "0 to 3600 s (RFC 7143 13.16)."),
 	PARAM(DefaultTime2Wait, "0 to 3600 s (RFC 7143 13.15)."),
 	PARAM(ErrorRecoveryLevel,
-		"0 to 2 (RFC 7143 13.20). Sessions have level 0 whatever it is: the higher ones "
-		"are not implemented."),
+		"0 to 2 (RFC 7143 13.20): what sessions may have. 2 gives level 1: connection "
+		"recovery is not implemented."),
 	PARAM(FirstBurstLength, "512 to 16777215 bytes (RFC 7143 13.14)."),
 	PARAM(HeaderDigest, "CRC32C, None, or both (RFC 7143 13.1)."),
 	PARAM(IFMarkInt, "Reject: there are no markers (RFC 7143 13.25)."),

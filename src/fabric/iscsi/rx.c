@@ -7,6 +7,7 @@
 #include "base/crc32c.h"
 #include "base/iov.h"
 #include "fabric/iscsi/conn.h"
+#include "fabric/iscsi/dataout.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 #include "loop/pool.h"
@@ -28,7 +29,7 @@ static void expect_header(struct rx *rx)
 	rx->sink.left = 0;
 	rx->sink.at = 0;
 	rx->sink.at_off = 0;
-	rx->sink.pages = rx->sink.discard = false;
+	rx->sink.pages = rx->sink.discard = rx->skip = false;
 }
 
 /* ---- sinks ---------------------------------------------------------------------------------- */
@@ -115,7 +116,7 @@ static void pdu_complete(struct conn *conn)
 	rx->in_pdu = true;
 	if (conn->state == CONN_XPT_UP || conn->state == CONN_IN_LOGIN)
 		login_end_pdu(conn, &rx->pdu);
-	else
+	else if (!rx->skip)
 		ffp_end(conn, &rx->pdu, data_digest_ok(conn));
 	rx->in_pdu = false;
 	sink_release(conn);
@@ -141,18 +142,73 @@ static bool header_digest_ok(struct conn *conn)
 	       crc32c(header_bytes(&conn->rx), n) == crc32c_get(header_bytes(&conn->rx) + n);
 }
 
+static void resync_by(struct conn *conn);
+
+/* What came after a header that was wrong is not what was taken for it: its end does not come. */
+static void resync_late(struct loop_timer *t)
+{
+	struct conn *conn = container_of(t, struct conn, rx.resync);
+	const struct rx *rx = &conn->rx;
+
+	if (rx->phase == RX_HEADER && !rx->have)
+		return;
+	if (rx->resync_pdus == conn->rx_pdus)
+		conn_close(conn, "header digest error, and no header behind it");
+	else if (rx->bad_headers)
+		resync_by(conn);
+}
+
+/* From now on a PDU is to come to its end within some time. */
+static void resync_by(struct conn *conn)
+{
+	conn->rx.resync_pdus = conn->rx_pdus;
+	loop_timer_arm(conn->loop, &conn->rx.resync, RX_RESYNC_WAIT_NS);
+}
+
+/*
+ * RFC 7143 7.7: nothing of the PDU is of use, nor is its length: where the next one begins is
+ * certain only when a digest there is right. Above level 0 that is tried. False: it is not.
+ */
+static bool skip_header(struct conn *conn)
+{
+	struct rx *rx = &conn->rx;
+
+	sess_count_error(conn->sess, SESS_DIGEST_ERROR);
+	if (!conn->retain.on || rx->pdu.data_bytes > conn->max_recv ||
+		rx->bad_headers >= RX_BAD_HEADERS_MAX) {
+		conn_close(conn, "header digest error");
+		return false;
+	}
+	rx->bad_headers++;
+	resync_by(conn);
+	rx->skip = true;
+	rx_sink_discard(conn);
+	task_data_lost(conn);
+	return true;
+}
+
+static void expect_data(struct conn *conn)
+{
+	struct rx *rx = &conn->rx;
+
+	rx->sink.left = rx->pdu.data_bytes;
+	rx->phase = RX_DATA;
+	if (!rx->pdu.data_bytes)
+		pdu_complete(conn);
+}
+
 static void header_complete(struct conn *conn)
 {
 	struct rx *rx = &conn->rx;
 	bool login = conn->state == CONN_XPT_UP || conn->state == CONN_IN_LOGIN;
 
+	rx->pdu.data_bytes = bhs_data_bytes(&rx->pdu.bhs);
 	if (!header_digest_ok(conn)) {
-		/* RFC 7143 7.7: at level 0 there is no way to find the next PDU with certainty. */
-		sess_count_error(conn->sess, SESS_DIGEST_ERROR);
-		conn_close(conn, "header digest error");
+		if (skip_header(conn))
+			expect_data(conn);
 		return;
 	}
-	rx->pdu.data_bytes = bhs_data_bytes(&rx->pdu.bhs);
+	rx->bad_headers = 0;
 	if (rx->pdu.data_bytes > conn->max_recv) {
 		sess_count_error(conn->sess, SESS_FORMAT_ERROR);
 		conn_close(conn, "data segment of %u bytes, MaxRecvDataSegmentLength is %u",
@@ -165,10 +221,7 @@ static void header_complete(struct conn *conn)
 		return;
 	}
 	rx->in_pdu = false;
-	rx->sink.left = rx->pdu.data_bytes;
-	rx->phase = RX_DATA;
-	if (!rx->pdu.data_bytes)
-		pdu_complete(conn);
+	expect_data(conn);
 }
 
 /* The part of the header that was waited for is there: more of it may be known to follow now. */
@@ -180,6 +233,8 @@ static void header_part(struct conn *conn)
 		rx->need += bhs_ahs_bytes(&rx->pdu.bhs) + (conn->header_digest ? DIGEST_BYTES : 0);
 	if (rx->have == rx->need)
 		header_complete(conn);
+	else if (rx->pdu.bhs.total_ahs_length && conn->retain.on)
+		resync_by(conn); /* the length of AHSs that nobody sends is wrong as well */
 }
 
 /* Take bytes as they come. Returns how many were taken: all, or as far as receiving goes on. */
@@ -349,6 +404,7 @@ static void rx_next(struct conn *conn)
 
 void rx_start(struct conn *conn)
 {
+	conn->rx.resync.fire = resync_late;
 	expect_header(&conn->rx);
 	rx_next(conn);
 }

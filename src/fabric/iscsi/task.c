@@ -9,6 +9,7 @@
 #include "base/iov.h"
 #include "engine/cmd.h"
 #include "engine/nexus.h"
+#include "fabric/iscsi/dataout.h"
 #include "fabric/iscsi/ffp.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/tmf.h"
@@ -34,12 +35,26 @@ struct task *task_new(struct conn *conn)
 		if (!task)
 			return NULL;
 	}
-	memset(task, 0, sizeof(*task));
+	memset(task, 0, offsetof(struct task, r2ts));
 	list_init(&task->tx.link);
 	list_init(&task->link);
 	task->conn = conn;
 	conn->ntasks++;
 	return task;
+}
+
+static void end_order(struct task *task)
+{
+	if (task->ordered)
+		sess_ordered_end(task->conn->sess, task, task->conn->loop);
+	task->ordered = false;
+}
+
+static void leave_window(struct task *task)
+{
+	if (task->in_window)
+		sess_release_slot(task->conn->sess);
+	task->in_window = false;
 }
 
 static void task_free(struct task *task)
@@ -48,6 +63,11 @@ static void task_free(struct task *task)
 	struct node_loop *nl = node_loop(conn);
 
 	assert(!list_linked(&task->link) && !list_linked(&task->tx.link) && !task->hashed);
+	leave_window(task);
+	if (conn->retain.tasks)
+		retain_forget(conn, task);
+	if (task->disordered)
+		task_data_done(task);
 	cmd_free(task->cmd);
 	free(task->held_pdu);
 	free(task->held_data);
@@ -77,7 +97,7 @@ bool task_take_immediate(struct task *task)
 
 void task_unuse(struct task *task)
 {
-	if (task->receiving || task->sending)
+	if (task->receiving || task->sending || task->tx.kept || task->tx.holds)
 		return;
 	if (task->state == TASK_DEAD || task->status_sent)
 		task_free(task);
@@ -98,18 +118,6 @@ void task_forget_itt(struct task *task)
 	task->hashed = false;
 }
 
-static void leave_window(struct task *task)
-{
-	struct conn *conn = task->conn;
-
-	if (task->in_window)
-		sess_release_slot(conn->sess);
-	task->in_window = false;
-	if (task->ordered)
-		sess_ordered_end(conn->sess, task, conn->loop);
-	task->ordered = false;
-}
-
 void task_remember_ended(struct task *task)
 {
 	struct conn *conn = task->conn;
@@ -125,6 +133,7 @@ void task_kill(struct task *task)
 	if (task->hashed && (task->unsolicited || task->nr2ts))
 		task_remember_ended(task);
 	task_forget_itt(task);
+	end_order(task);
 	leave_window(task);
 	task->state = TASK_DEAD;
 	task_unuse(task);
@@ -316,10 +325,11 @@ void task_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 	if (!digest_ok) {
 		/* RFC 7143 7.8: with its data the command is lost; the initiator sees to it. */
 		reject_send(conn, pdu, ISCSI_REJECT_DATA_DIGEST_ERROR);
+		task_remember_ended(task);
 		task_kill(task);
 		return;
 	}
-	task->got = conn->rx.sink.discard ? 0 : pdu->data_bytes;
+	task_data_expect(task, conn->rx.sink.discard ? 0 : pdu->data_bytes);
 	conn->cmd_pdus++;
 	hash_u64_insert(&conn->tasks, &task->hash, task->itt);
 	task->hashed = true;
@@ -381,7 +391,9 @@ void task_send_status(struct cmd *cmd)
 		task_kill(task);
 		return;
 	}
-	leave_window(task);
+	end_order(task);
+	if (!conn->retain.on || retain_answered(conn, task))
+		leave_window(task);
 	conn->rsp_pdus++;
 	task->state = TASK_RESPONDING;
 	/* TASK ABORTED (TAS): with fast abort there is nothing to wait for. */

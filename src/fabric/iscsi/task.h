@@ -20,11 +20,13 @@ struct cmd;
 struct tmf;
 struct tmf_request;
 
-/* One outstanding R2T. */
+/* A burst of Data-Out: what answers an R2T, or comes unsolicited. */
 struct r2t {
-	uint32_t ttt, off, len; /* what was asked for */
-	uint32_t got, datasn; /* what has come */
-	bool open;
+	uint32_t ttt, r2tsn;
+	uint32_t off, len; /* what was asked for */
+	uint32_t got; /* bytes of it that have come */
+	uint32_t datasn; /* of the next PDU */
+	struct extents *ext; /* which bytes, when it is not the first ones; NULL: it is */
 };
 
 enum task_state {
@@ -63,20 +65,33 @@ struct task {
 
 	/* Data-Out */
 	uint32_t want; /* bytes that the engine waits for */
-	uint32_t got; /* that have come, in order from 0 */
 	uint32_t room; /* that cmd->out has memory for */
-	uint32_t unsol_datasn;
 	uint32_t r2tsn, next_off; /* of the next R2T */
-	struct r2t r2ts[TASK_R2TS_MAX];
-	unsigned nr2ts;
+	uint32_t r2t_start; /* next_off of the first one */
+	uint8_t nr2ts; /* that are open */
+	uint8_t r2ts_open, r2ts_used; /* bits of r2ts */
+	uint8_t data_tries; /* dataout_timeouts since data came last */
+	bool asking; /* r2t_start is set */
+	bool disordered; /* there are extents: task_data_done() */
+	struct extents *missing; /* bytes that were lost and are to be asked for again */
+	uint64_t data_ns; /* when data came last, or were asked for */
+	struct r2t unsol; /* while unsolicited is set */
 
 	/* Data-In */
 	uint32_t sent; /* bytes of cmd->in that were put into PDUs */
 	uint32_t burst; /* bytes in the present sequence */
 	uint32_t datasn;
+	uint32_t seg; /* bytes of a data segment at most; 0: none was laid yet (datain.h) */
+	uint32_t base_sn, base_off; /* DataSN and offset from which it was cut in this way */
+	uint32_t acked_sn; /* DataSNs below it are acknowledged */
+	uint32_t snack_tag; /* of an R-Data SNACK, 0: none */
 	unsigned at; /* slice and offset of the next byte */
 	size_t at_off;
 	bool status_sent;
+	bool retained, slot_kept; /* counted in conn->retain.tasks and .slots */
+
+	/* Nothing is cleared from here on: a slot is set before it is used. */
+	struct r2t r2ts[TASK_R2TS_MAX];
 };
 
 /* A SCSI Command PDU's header is there. */

@@ -14,6 +14,7 @@
 #include "base/iov.h"
 #include "engine/cmd.h"
 #include "fabric/iscsi/conn.h"
+#include "fabric/iscsi/datain.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 #include "loop/pool.h"
@@ -35,6 +36,14 @@ struct tx_batch {
 	uint32_t exp_cmdsn, max_cmdsn;
 };
 
+/* Something that is sent once more. */
+struct tx_again {
+	struct tx_item item;
+	struct tx_item *of; /* held */
+	uint32_t from, to; /* DataSNs of Data-In */
+	bool status; /* then the status */
+};
+
 /* Slices that one PDU may take besides its header and tail. */
 #define PDU_IOV (RX_SINK_IOV + 4)
 
@@ -49,6 +58,7 @@ static struct node_loop *node_loop(const struct conn *conn)
 void tx_init(struct conn *conn)
 {
 	list_init(&conn->tx.queue);
+	retain_init(conn);
 	conn->tx.flush.fn = flush;
 }
 
@@ -81,7 +91,7 @@ struct tx_pdu *tx_pdu_new(struct conn *conn, uint8_t opcode, uint32_t itt)
 	return p;
 }
 
-static void pdu_free(struct conn *conn, struct tx_pdu *p)
+void tx_pdu_free(struct conn *conn, struct tx_pdu *p)
 {
 	if (p->pages.iov_len)
 		pages_unref(loop_set(conn->loop), &p->pages, 1);
@@ -99,7 +109,7 @@ static void queue(struct conn *conn, struct tx_item *item)
 void tx_send(struct conn *conn, struct tx_pdu *p)
 {
 	if (conn->closing) {
-		pdu_free(conn, p);
+		tx_pdu_free(conn, p);
 		return;
 	}
 	conn->tx.items++;
@@ -113,6 +123,8 @@ void tx_send_task(struct conn *conn, struct task *task)
 	conn->tx.tasks++;
 	conn->tx.task_bytes += task->cmd->in.bytes;
 	task->tx.task = task;
+	task->tx.kind = TX_TASK;
+	datain_begin(task);
 	queue(conn, &task->tx);
 }
 
@@ -172,17 +184,14 @@ static void head_finish(struct conn *conn, struct tx_batch *b, struct tx_head *h
 	b->bytes += data_bytes;
 }
 
-static void lay_pdu(struct conn *conn, struct tx_batch *b, struct tx_pdu *p)
+static void lay_pdu(struct conn *conn, struct tx_batch *b, struct tx_pdu *p, uint32_t statsn)
 {
 	struct tx_head *h = head_add(conn, b);
 	struct bhs_nop_in *out = (struct bhs_nop_in *)&h->bhs;
 	unsigned first = b->niov;
 
 	h->bhs = p->bhs;
-	p->statsn = conn->statsn;
-	out->statsn = be32_put(conn->statsn);
-	if (p->takes_statsn)
-		conn->statsn++;
+	out->statsn = be32_put(statsn);
 	put_window(out, b);
 	if (p->pages.iov_len)
 		b->iov[b->niov++] = p->pages;
@@ -226,47 +235,108 @@ static uint8_t residual_flags(const struct task *task, be32 *ret_count)
 					    : 0;
 }
 
-/* RFC 7143 11.7. One Data-In; with the last one goes the status where it may (11.7.3). */
-static void lay_data_in(struct conn *conn, struct tx_batch *b, struct task *task)
+/* The same for any bytes of them. */
+static void lay_data_at(struct tx_batch *b, const struct task *task, uint32_t off, uint32_t n)
+{
+	const struct cmd_data *in = &task->cmd->in;
+	ssize_t k = iov_slice(b->iov + b->niov, RX_SINK_IOV, in->iov, in->niov, off, n);
+
+	assert(k > 0); /* as many pieces as when they went in order, and one */
+	b->niov += (unsigned)k;
+}
+
+/* The status goes with the last Data-In where it may (RFC 7143 11.7.3, 11.16.3). */
+static bool status_with_data(const struct task *task)
+{
+	return task->cmd->status == STATUS_GOOD && !task->bidirectional && !task->snack_tag;
+}
+
+/* The task has been told its status: it is over but for being kept. */
+static void status_laid(struct conn *conn, struct task *task)
+{
+	task->tx.statsn = conn->statsn++;
+	task->status_sent = true;
+	task_forget_itt(task);
+}
+
+/* 11.7.2: at the end of a sequence, if it is the first one behind so many bytes. */
+static bool asks_ack(const struct conn *conn, const struct datain *d)
+{
+	uint32_t burst = conn->sess->params.max_burst_length, end = d->off + d->len;
+
+	return end / DATAIN_ACK_BYTES != (end - burst) / DATAIN_ACK_BYTES;
+}
+
+/*
+ * RFC 7143 11.7. One Data-In; statsn is that of the status that is in it, if one is.
+ *	cursor	it follows the one before
+ */
+static void lay_data_in(struct conn *conn, struct tx_batch *b, struct task *task,
+	const struct datain *d, uint32_t statsn, bool cursor)
 {
 	const struct cmd *cmd = task->cmd;
-	const struct sess_params *p = &conn->sess->params;
-	uint32_t left = cmd->in.bytes - task->sent, n = left;
-	struct tx_head *h = head_add(conn, b);
-	struct bhs_data_in *d = (struct bhs_data_in *)&h->bhs;
+	struct tx_head *head = head_add(conn, b);
+	struct bhs_data_in *h = (struct bhs_data_in *)&head->bhs;
 	unsigned first = b->niov;
 
-	if (n > conn->max_xmit)
-		n = conn->max_xmit;
-	if (n > p->max_burst_length - task->burst)
-		n = p->max_burst_length - task->burst;
-	*d = (struct bhs_data_in){
+	*h = (struct bhs_data_in){
 		.opcode = ISCSI_OP_DATA_IN,
 		.initiator_task_tag = be32_put(task->itt),
 		.target_transfer_tag = be32_put(TAG_RESERVED),
-		.datasn = be32_put(task->datasn++),
-		.buffer_offset = be32_put(task->sent),
+		.datasn = be32_put(d->sn),
+		.buffer_offset = be32_put(d->off),
 	};
-	lay_data(b, task, n);
-	task->sent += n;
-	task->burst += n;
-	if (n == left || task->burst == p->max_burst_length) {
-		d->flags |= DATA_IN_FINAL;
-		task->burst = 0;
+	if (cursor)
+		lay_data(b, task, d->len);
+	else
+		lay_data_at(b, task, d->off, d->len);
+	if (d->final)
+		h->flags |= DATA_IN_FINAL;
+	if (d->final && conn->retain.on && !d->last && !conn->shuffles && asks_ack(conn, d)) {
+		/* The tag is that of the task. */
+		h->flags |= DATA_IN_ACKNOWLEDGE;
+		h->target_transfer_tag = h->initiator_task_tag;
+		memcpy(h->lun, cmd->lun, sizeof(h->lun));
 	}
-	if (n == left && cmd->status == STATUS_GOOD && !task->bidirectional) {
-		d->flags |= DATA_IN_STATUS | residual_flags(task, &d->residual_count);
-		d->status = cmd->status;
-		d->statsn = be32_put(conn->statsn++);
-		task->status_sent = true;
-		task_forget_itt(task);
+	if (d->last && status_with_data(task)) {
+		h->flags |= DATA_IN_STATUS | residual_flags(task, &h->residual_count);
+		h->status = cmd->status;
+		h->statsn = be32_put(statsn);
 	}
-	put_window((struct bhs_nop_in *)d, b);
-	head_finish(conn, b, h, first, n);
+	put_window((struct bhs_nop_in *)h, b);
+	head_finish(conn, b, head, first, d->len);
+}
+
+/* The next Data-In of a task, and with the last one its status. */
+static void lay_next_data_in(struct conn *conn, struct tx_batch *b, struct task *task)
+{
+	const struct sess_params *p = &conn->sess->params;
+	uint32_t left = task->cmd->in.bytes - task->sent, n = left;
+	struct datain d;
+
+	if (conn->shuffles & (SHUFFLE_PDUS | SHUFFLE_SEQUENCES)) {
+		d = datain_at(task, task->datasn);
+	} else {
+		if (n > task->seg)
+			n = task->seg;
+		if (n > p->max_burst_length - task->burst)
+			n = p->max_burst_length - task->burst;
+		task->burst += n;
+		d = (struct datain){ task->datasn, task->sent, n, false, n == left };
+		d.final = d.last || task->burst == p->max_burst_length;
+		if (d.final)
+			task->burst = 0;
+	}
+	task->datasn++;
+	task->sent += d.len;
+	lay_data_in(conn, b, task, &d, conn->statsn, !conn->shuffles);
+	if (d.last && status_with_data(task))
+		status_laid(conn, task);
 }
 
 /* RFC 7143 11.4 */
-static void lay_response(struct conn *conn, struct tx_batch *b, struct task *task)
+static void lay_response(
+	struct conn *conn, struct tx_batch *b, const struct task *task, uint32_t statsn)
 {
 	struct cmd *cmd = task->cmd;
 	struct tx_head *h = head_add(conn, b);
@@ -280,8 +350,10 @@ static void lay_response(struct conn *conn, struct tx_batch *b, struct task *tas
 		.response = ISCSI_RESPONSE_COMMAND_COMPLETED,
 		.status = cmd->status,
 		.initiator_task_tag = be32_put(task->itt),
-		.expdatasn = be32_put(task->datasn + (cmd->edtl_in ? task->r2tsn : 0)),
-		.statsn = be32_put(conn->statsn++),
+		.snack_tag = be32_put(task->snack_tag),
+		.statsn = be32_put(statsn),
+		/* 11.4.8: R2Ts and Data-In of the command; 0 if there was no Data-In */
+		.expdatasn = be32_put(cmd->in.bytes ? task->datasn : 0),
 	};
 	r->flags |= residual_flags(task, &r->residual_count);
 	if (conn->sess->params.iscsi_protocol_level >= PROTOCOL_LEVEL_SAM5)
@@ -298,8 +370,6 @@ static void lay_response(struct conn *conn, struct tx_batch *b, struct task *tas
 		b->iov[b->niov++] = (struct iovec){ cmd->sense_buf, cmd->sense_len };
 		n = 2u + cmd->sense_len;
 	}
-	task->status_sent = true;
-	task_forget_itt(task);
 	head_finish(conn, b, h, first, n);
 }
 
@@ -312,10 +382,78 @@ static bool has_room(const struct tx_batch *b)
 static void lay_task(struct conn *conn, struct tx_batch *b, struct task *task)
 {
 	while (!task->status_sent && has_room(b)) {
-		if (task->sent < task->cmd->in.bytes)
-			lay_data_in(conn, b, task);
-		else
-			lay_response(conn, b, task);
+		if (task->sent < task->cmd->in.bytes) {
+			lay_next_data_in(conn, b, task);
+		} else {
+			lay_response(conn, b, task, conn->statsn);
+			status_laid(conn, task);
+		}
+	}
+}
+
+static struct tx_pdu *pdu_of(struct tx_item *item)
+{
+	return container_of(item, struct tx_pdu, item);
+}
+
+static void lay_new_pdu(struct conn *conn, struct tx_batch *b, struct tx_pdu *p)
+{
+	p->item.statsn = p->statsn = conn->statsn;
+	lay_pdu(conn, b, p, conn->statsn);
+	if (p->takes_statsn)
+		conn->statsn++;
+}
+
+/* 11.16: as it was, but for ExpCmdSN, MaxCmdSN and ExpDataSN. */
+static void lay_status_again(struct conn *conn, struct tx_batch *b, struct tx_item *of)
+{
+	struct task *task = of->task;
+	struct datain d;
+
+	if (of->kind == TX_PDU) {
+		lay_pdu(conn, b, pdu_of(of), of->statsn);
+	} else if (task->cmd->in.bytes && status_with_data(task)) {
+		d = datain_at(task, task->datasn - 1);
+		lay_data_in(conn, b, task, &d, of->statsn, false);
+	} else {
+		lay_response(conn, b, task, of->statsn);
+	}
+}
+
+/* True: all of it is laid. */
+static bool lay_again(struct conn *conn, struct tx_batch *b, struct tx_again *a)
+{
+	while (a->from != a->to && has_room(b)) {
+		struct datain d = datain_at(a->of->task, a->from++);
+
+		lay_data_in(conn, b, a->of->task, &d, a->of->statsn, false);
+	}
+	if (a->from != a->to || (a->status && !has_room(b)))
+		return false;
+	if (a->status) {
+		a->of->again = false;
+		lay_status_again(conn, b, a->of);
+	}
+	return true;
+}
+
+static struct tx_again *again_of(struct tx_item *item)
+{
+	return container_of(item, struct tx_again, item);
+}
+
+/* True: all of it is laid. */
+static bool lay_item(struct conn *conn, struct tx_batch *b, struct tx_item *item)
+{
+	switch (item->kind) {
+	case TX_TASK:
+		lay_task(conn, b, item->task);
+		return item->task->status_sent;
+	case TX_AGAIN:
+		return lay_again(conn, b, again_of(item));
+	default:
+		lay_new_pdu(conn, b, pdu_of(item));
+		return true;
 	}
 }
 
@@ -324,13 +462,8 @@ static void fill(struct conn *conn, struct tx_batch *b)
 	struct tx_item *item;
 
 	while (has_room(b) && (item = list_first(&conn->tx.queue, struct tx_item, link))) {
-		if (item->task) {
-			lay_task(conn, b, item->task);
-			if (!item->task->status_sent)
-				break;
-		} else {
-			lay_pdu(conn, b, container_of(item, struct tx_pdu, item));
-		}
+		if (!lay_item(conn, b, item))
+			break;
 		list_del(&item->link);
 		list_push_back(&b->items, &item->link);
 	}
@@ -381,21 +514,64 @@ static void uncount_task(struct conn *conn, struct task *task)
 	conn->tx.task_bytes -= task->cmd->in.bytes;
 }
 
-static void item_sent(struct conn *conn, struct tx_item *item)
+bool tx_has_statsn(const struct tx_item *item)
 {
-	struct tx_pdu *p;
+	if (item->kind == TX_PDU)
+		return container_of(item, const struct tx_pdu, item)->takes_statsn;
+	return item->kind == TX_TASK;
+}
 
-	if (item->task) {
+/* Nothing of it is in the queue or in a batch any more. */
+static void uncount(struct conn *conn, struct tx_item *item)
+{
+	if (item->kind == TX_TASK) {
 		uncount_task(conn, item->task);
-		task_unuse(item->task);
 		return;
 	}
-	p = container_of(item, struct tx_pdu, item);
 	conn->tx.items--;
-	conn->tx.queued_bytes -= p->data_bytes;
-	if (p->sent)
+	if (item->kind == TX_PDU)
+		conn->tx.queued_bytes -= pdu_of(item)->data_bytes;
+}
+
+static void tell_sent(struct conn *conn, struct tx_item *item)
+{
+	struct tx_pdu *p = pdu_of(item);
+
+	if (item->kind == TX_PDU && p->sent)
 		p->sent(conn, p);
-	pdu_free(conn, p);
+	if (item->kind == TX_PDU)
+		p->sent = NULL;
+}
+
+/* It has no further use: it has been sent, or never will be. */
+static void item_done(struct conn *conn, struct tx_item *item)
+{
+	struct tx_again *a;
+
+	switch (item->kind) {
+	case TX_TASK:
+		task_unuse(item->task);
+		break;
+	case TX_AGAIN:
+		a = again_of(item);
+		retain_unhold(conn, a->of);
+		free(a);
+		break;
+	default:
+		tell_sent(conn, item);
+		tx_pdu_free(conn, pdu_of(item));
+	}
+}
+
+static void item_sent(struct conn *conn, struct tx_item *item)
+{
+	uncount(conn, item);
+	if (conn->retain.on && !conn->closing && tx_has_statsn(item)) {
+		tell_sent(conn, item);
+		retain_sent(conn, item);
+	} else {
+		item_done(conn, item);
+	}
 }
 
 static void batch_sent(struct loop_op *op, int res)
@@ -470,13 +646,77 @@ void tx_drop(struct conn *conn)
 	while ((n = list_pop_front(&conn->tx.queue))) {
 		struct tx_item *item = container_of(n, struct tx_item, link);
 
-		if (item->task) {
-			uncount_task(conn, item->task);
+		uncount(conn, item);
+		if (item->kind == TX_TASK)
 			task_kill(item->task);
-		} else {
-			item_sent(conn, item);
-		}
+		else
+			item_done(conn, item);
 	}
+	retain_drop(conn);
+}
+
+/*
+ * ---- once more
+ * -------------------------------------------------------------------------------------
+ */
+
+struct list *tx_in_flight(struct conn *conn)
+{
+	return conn->tx.batch ? &conn->tx.batch->items : NULL;
+}
+
+static bool again(struct conn *conn, struct tx_item *of, uint32_t from, uint32_t to, bool status)
+{
+	struct tx_again *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		conn_close(conn, "out of memory");
+		return false;
+	}
+	list_init(&a->item.link);
+	a->item.kind = TX_AGAIN;
+	a->of = of;
+	a->from = from;
+	a->to = to;
+	a->status = status;
+	of->holds++;
+	conn->tx.items++;
+	queue(conn, &a->item);
+	return true;
+}
+
+bool tx_status_again(struct conn *conn, struct tx_item *item)
+{
+	/* Once is enough for those that are on their way. */
+	if (item->again)
+		return true;
+	item->again = again(conn, item, 0, 0, true);
+	return item->again;
+}
+
+bool tx_data_again(struct conn *conn, struct task *task, uint32_t from, uint32_t to)
+{
+	return again(conn, &task->tx, from, to, false);
+}
+
+bool tx_all_again(struct conn *conn, struct task *task)
+{
+	uint32_t from = task->base_sn;
+
+	task->datasn = from + datain_count(task);
+	return again(conn, &task->tx, from, task->datasn, true);
+}
+
+void tx_no_more_again(struct conn *conn, struct task *task)
+{
+	struct tx_item *item;
+
+	list_for_each (item, &conn->tx.queue, struct tx_item, link)
+		if (item->kind == TX_AGAIN && again_of(item)->of == &task->tx) {
+			again_of(item)->from = again_of(item)->to;
+			again_of(item)->status = false;
+		}
+	task->tx.again = false;
 }
 
 void tx_free_batches(struct node_loop *nl)
