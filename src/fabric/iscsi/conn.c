@@ -12,6 +12,7 @@
 #include "fabric/iscsi/dataout.h"
 #include "fabric/iscsi/login.h"
 #include "fabric/iscsi/login_log.h"
+#include "fabric/iscsi/recover.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 
@@ -147,7 +148,9 @@ static void timer_fired(struct loop_timer *t)
 {
 	struct conn *conn = container_of(t, struct conn, timer);
 
-	if (conn->state == CONN_XPT_UP || conn->state == CONN_IN_LOGIN)
+	if (conn->keeps)
+		recover_end(conn);
+	else if (conn->state == CONN_XPT_UP || conn->state == CONN_IN_LOGIN)
 		conn_close(conn, "the login took too long");
 	else if (conn->logging_out)
 		logout_finish(conn);
@@ -185,6 +188,8 @@ void conn_start(struct entity *entity, struct listener *listener, struct loop *l
 	list_init(&conn->sess_link);
 	list_init(&conn->wait_link);
 	list_init(&conn->turns);
+	list_init(&conn->failed_link);
+	list_init(&conn->recovers);
 	hash_init(&conn->tasks);
 	for (unsigned i = 0; i < CONN_ENDED_ITTS; i++)
 		conn->ended_itts[i] = TAG_RESERVED;
@@ -290,6 +295,7 @@ static void conn_cleanup(struct conn *conn)
 	loop_shutdown(conn->loop, conn->fd);
 	if (loop_op_busy(&conn->rx.op))
 		loop_cancel(conn->loop, &conn->rx.op);
+	recover_begin(conn);
 	fence_conn_gone(conn);
 	tx_drop(conn);
 	login_stop_waiting(conn);
@@ -298,8 +304,10 @@ static void conn_cleanup(struct conn *conn)
 		dropped_tell(conn);
 		sess_conn_gone(conn->sess, conn);
 		/* Not from inside of what the engine has called. */
-		conn->abort.fn = abort_tasks;
-		loop_post(conn->loop, &conn->abort);
+		if (!conn->keeps) {
+			conn->abort.fn = abort_tasks;
+			loop_post(conn->loop, &conn->abort);
+		}
 	}
 	conn_reap(conn);
 }
@@ -309,9 +317,15 @@ static void conn_free_msg(struct loop *loop, struct loop_msg *msg)
 	struct conn *conn = container_of(msg, struct conn, reap);
 	struct entity *entity = conn->entity;
 
-	if (loop_op_busy(&conn->rx.op) || conn->tx.batch || conn->ntasks || conn->rx.in_pdu ||
-		loop_msg_queued(&conn->tx.flush) || loop_msg_queued(&conn->abort) || conn->pins ||
-		conn->visits || conn->turns_posted || conn->waiting)
+	if (loop_op_busy(&conn->rx.op) || conn->tx.batch || conn->rx.in_pdu ||
+		loop_msg_queued(&conn->tx.flush))
+		return;
+	recover_quiet(conn);
+	if (conn->ntasks || loop_msg_queued(&conn->abort) || conn->pins || conn->turns_posted ||
+		conn->waiting || loop_msg_queued(&conn->reap))
+		return;
+	recover_gone(conn);
+	if (conn->visits)
 		return;
 	rx_done(conn);
 	text_done(conn);

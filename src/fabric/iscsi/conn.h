@@ -20,6 +20,7 @@
 #include "fabric/iscsi/fence.h"
 #include "fabric/iscsi/keys.h"
 #include "fabric/iscsi/limits.h"
+#include "fabric/iscsi/recover.h"
 #include "fabric/iscsi/retain.h"
 #include "fabric/iscsi/target.h"
 #include "fabric/iscsi/visit.h"
@@ -229,8 +230,16 @@ struct conn {
 	bool closing;
 	bool by_peer; /* because its initiator has closed it, or has logged in in its place */
 	bool left_sess; /* sess_conn_gone() was called */
+	/* Level 2 (recover.h): it has failed, but its tasks may go on at another connection. */
+	bool keeps; /* it is in sess->failed */
+	bool quiet; /* nothing of it is under way in the loop any more */
+	bool recovered; /* logged out for recovery: its tasks may be reassigned */
+	bool end_posted; /* under sess->lock */
+	uint32_t arriving; /* tasks may be on their way to it: reassignments */
+	struct list failed_link; /* in sess->failed, under sess->lock */
+	struct list recovers; /* struct recover: who waits for it to be quiet or gone */
 	char close_why[160];
-	struct loop_msg abort; /* its tasks are to be aborted */
+	struct loop_msg abort; /* its tasks are to be aborted, at once or when its time is up */
 	struct loop_msg reap;
 	/* A login that reinstates a session waits for the old one (RFC 7143 6.3.5). */
 	struct list wait_link; /* in tpg->waiters, under the configuration lock */
@@ -238,7 +247,8 @@ struct conn {
 	bool waiting; /* linked, or the message is on its way */
 	/* One that comes to a session that is there (6.3.4). */
 	struct sess *joins; /* ref, until it belongs to it */
-	bool joining; /* `look` is under way for it */
+	bool joining; /* `reinstate` or `look` is under way for it */
+	struct recover reinstate;
 	struct sess_visit
 		look; /* at the other connections, by a login or a logout of the session */
 	uint64_t rx_pdus, tx_pdus, rx_bytes, tx_bytes;
@@ -338,6 +348,9 @@ void logout_go_on(struct conn *conn);
 void logout_ask(struct conn *conn, uint16_t seconds);
 /* It did not come. */
 void logout_overdue(struct conn *conn);
+/* time2retain: seconds that tasks are kept for a later connection (11.15.4). */
+void logout_respond(
+	struct conn *conn, uint32_t itt, enum iscsi_logout_response response, uint32_t time2retain);
 /* All of them have, or take too long. */
 void logout_finish(struct conn *conn);
 /* The nexus has: send the Logout Response. */

@@ -12,6 +12,7 @@
 
 #include "base/iov.h"
 #include "engine/cmd.h"
+#include "fabric/iscsi/border.h"
 #include "fabric/iscsi/datain.h"
 #include "fabric/iscsi/extents.h"
 #include "fabric/iscsi/sess.h"
@@ -226,19 +227,28 @@ void task_data_expect(struct task *task, uint32_t immediate)
 	watch(task);
 }
 
+void task_collect(struct task *task, uint32_t bytes)
+{
+	task->state = TASK_COLLECTING;
+	task->want = bytes;
+	go_on(task);
+}
+
 void task_want_data_out(struct cmd *cmd, uint32_t bytes)
 {
 	struct task *task = cmd->task;
 
-	task->state = TASK_COLLECTING;
-	task->want = bytes;
+	if (border_is_away(task)) {
+		border_want(task, bytes);
+		return;
+	}
 	if (task->room < bytes && task->data_error == SENSE_NO_SENSE) {
 		if (cmd_data_add_pages(cmd, &cmd->out, bytes - task->room))
 			task->data_error = SENSE_ABORTED_COMMAND;
 		else
 			task->room = bytes;
 	}
-	go_on(task);
+	task_collect(task, bytes);
 }
 
 /* All that is on its way has come in. */
@@ -247,11 +257,21 @@ static bool quiet(const struct task *task)
 	return !task->unsolicited && !task->nr2ts && !task->receiving;
 }
 
+/* Something is still to be asked for. */
+static bool lacks_data(const struct task *task)
+{
+	return task->next_off < task->want || !extents_empty(task->missing);
+}
+
 static void collected(struct task *task)
 {
 	struct cmd *cmd = task->cmd;
 
 	task->state = TASK_ENGINE;
+	if (border_is_foreign(task)) {
+		border_data_done(task, task->data_error);
+		return;
+	}
 	if (task->data_error == SENSE_NO_SENSE)
 		cmd_data_cut(cmd, &cmd->out, task->want);
 	cmd_data_out_done(cmd, task->data_error);
@@ -270,8 +290,11 @@ static void go_on(struct task *task)
 			tmf_data_came(task);
 		return;
 	}
-	if (task->data_error == SENSE_NO_SENSE)
+	if (task->data_error == SENSE_NO_SENSE) {
+		if (task_is_kept(task) && lacks_data(task))
+			return;
 		ask(task);
+	}
 	/*
 	 * All that was wanted has been asked for, and has come. Of a command in error the rest of
 	 * what was asked for is let in before it ends (RFC 7143 7.8).
@@ -286,7 +309,7 @@ void task_answer(struct task *task)
 	 * RFC 7143 11.7: data that were announced or asked for belong to the command until their
 	 * last PDU; a tag that was answered before could be used anew while they still come.
 	 */
-	if (quiet(task) && !task->sending && !task->status_sent)
+	if (quiet(task) && !task->sending && !task->status_sent && !task_is_kept(task))
 		fence_send_task(task->conn, task);
 }
 

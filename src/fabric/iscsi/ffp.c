@@ -139,10 +139,12 @@ static void run_in_order(struct conn *conn, const struct pdu *pdu)
 	if (bhs_immediate(&pdu->bhs)) {
 		/*
 		 * 4.2.3: a function waits for the commands before it, also if it is immediate; but
-		 * ABORT TASK, which may be about one that never comes.
+		 * ABORT TASK, which may be about one that never comes, and TASK REASSIGN, while
+		 * what was sent on the connection that failed is sent anew.
 		 */
 		if (opcode == ISCSI_OP_TASK_MANAGEMENT_REQUEST &&
 			(pdu->bhs.flags & ISCSI_TMF_MASK) != ISCSI_TMF_ABORT_TASK &&
+			(pdu->bhs.flags & ISCSI_TMF_MASK) != ISCSI_TMF_TASK_REASSIGN &&
 			sess_is_early(sess, cmdsn))
 			hold(conn, pdu, cmdsn, &turn);
 		else

@@ -11,6 +11,9 @@ typedef void ffp_run_fn(
 
 ffp_run_fn nop_out, text_request, tmf_request, logout_request;
 
+/* Answer a task management function (11.6). */
+void tmf_respond(struct conn *conn, uint32_t itt, enum iscsi_tmf_response response);
+
 /* Run a request that was held. */
 ffp_run_fn ffp_run;
 

@@ -24,9 +24,13 @@ static bool has_cid(const struct sess *sess, uint16_t cid)
 /* Under sess->lock: 11.13.5. */
 static uint16_t judge(const struct sess *sess, uint16_t cid)
 {
-	if (sess->ending || sess->state != SESS_LOGGED_IN)
+	/* 6.3.4: at level 2 there is always room for one more, to clean up another. */
+	uint32_t most = sess->params.max_connections + (sess->params.error_recovery_level >= 2);
+
+	/* 6.3.6: one that has failed is continued while it waits, or another login is about to. */
+	if (sess->ending || (sess->state != SESS_LOGGED_IN && !sess->nfailed && !sess->joining))
 		return LOGIN_STATUS_SESSION_DOES_NOT_EXIST;
-	if (sess->nconns >= sess->params.max_connections && !has_cid(sess, cid))
+	if (sess->nconns >= most && !has_cid(sess, cid))
 		return LOGIN_STATUS_TOO_MANY_CONNECTIONS;
 	return LOGIN_STATUS_SUCCESS;
 }
@@ -80,9 +84,9 @@ static bool join(struct sess *sess, struct conn *conn, uint16_t *ret_status)
 	return !again;
 }
 
-static void looked(struct sess_visit *v)
+/* No other connection has its CID. */
+static void looked(struct conn *conn)
 {
-	struct conn *conn = container_of(v, struct conn, look);
 	struct sess *sess = conn->joins;
 	uint16_t status = LOGIN_STATUS_SUCCESS;
 
@@ -100,19 +104,41 @@ static void looked(struct sess_visit *v)
 		login_joined(conn, status);
 }
 
+static void visited(struct sess_visit *v)
+{
+	looked(container_of(v, struct conn, look));
+}
+
+/*
+ * The round also sees to it that no connection is in the midst of a turn that was not counted
+ * (sess->many).
+ */
+static void look(struct conn *conn)
+{
+	conn->look = (struct sess_visit){ .fn = look_at, .done = visited, .loop = conn->loop };
+	sess_visit(conn->joins, &conn->look);
+}
+
+/* At level 2 the tasks of the old one are kept, and may be reassigned now. */
+static void recovered(struct recover *r)
+{
+	look(r->conn);
+}
+
 void join_begin(struct conn *conn)
 {
 	struct sess *sess = conn->joins;
 
-	/*
-	 * The round also sees to it that no connection is in the midst of a turn that was not
-	 * counted (sess->many).
-	 */
 	sess_joining(sess, 1);
 	conn->joining = true;
 	conn->pins++;
-	conn->look = (struct sess_visit){ .fn = look_at, .done = looked, .loop = conn->loop };
-	sess_visit(sess, &conn->look);
+	if (sess->params.error_recovery_level < 2) {
+		look(conn);
+		return;
+	}
+	conn->reinstate =
+		(struct recover){ .sess = sess, .conn = conn, .cid = conn->cid, .done = recovered };
+	recover_logout(&conn->reinstate);
 }
 
 void join_done(struct conn *conn)

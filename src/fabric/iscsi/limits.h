@@ -39,7 +39,7 @@
  * iSCSIProtocolLevel, the TaskReporting values, and for DataPDUInOrder and DataSequenceInOrder
  * whether "No" may be agreed (then Data-Out comes in any order). A negotiation never goes beyond.
  */
-#define KEYS_ERROR_RECOVERY_LEVEL_SUPPORTED 1
+#define KEYS_ERROR_RECOVERY_LEVEL_SUPPORTED 2
 #define KEYS_PROTOCOL_LEVEL_SUPPORTED       PROTOCOL_LEVEL_SAM5
 #define KEYS_TASK_REPORTING_SUPPORTED                                                              \
 	(TASK_REPORTING_RFC3720 | TASK_REPORTING_RESPONSE_FENCE | TASK_REPORTING_FAST_ABORT)
@@ -265,6 +265,13 @@
 
 /* A login that reinstates a session waits this long for the old one to end. */
 #define REINSTATE_WAIT_NS 10000000000ull
+
+/*
+ * Connections of a level 2 session that have failed and are kept for recovery: twice MaxConnections
+ * and so many more, since others may be lost before the tasks of the first ones were reassigned.
+ * Beyond that the oldest gives way. They count in CONNS_MAX.
+ */
+#define RECOVER_CONNS_MORE 16
 
 /* Commands that wait for a lower CmdSN: the window is no larger. */
 #define SESS_DEPTH_MAX 1024

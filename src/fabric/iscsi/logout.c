@@ -8,13 +8,15 @@
 #include <stdlib.h>
 
 #include "fabric/iscsi/ffp.h"
+#include "fabric/iscsi/recover.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 
 #define NS_PER_S         1000000000ull
 #define COMMANDS_WAIT_NS 10000000000ull
 
-static void answer(struct conn *conn, uint32_t itt, enum iscsi_logout_response response)
+void logout_respond(
+	struct conn *conn, uint32_t itt, enum iscsi_logout_response response, uint32_t time2retain)
 {
 	struct tx_pdu *p = tx_pdu_new(conn, ISCSI_OP_LOGOUT_RESPONSE, itt);
 	struct bhs_logout_response *h;
@@ -24,8 +26,7 @@ static void answer(struct conn *conn, uint32_t itt, enum iscsi_logout_response r
 	h = (struct bhs_logout_response *)&p->bhs;
 	h->response = (uint8_t)response;
 	h->time2wait = be16_put((uint16_t)conn->sess->params.default_time2wait);
-	/* Nothing is kept for a later connection at level 0. */
-	h->time2retain = be16_put(0);
+	h->time2retain = be16_put((uint16_t)time2retain);
 	tx_send(conn, p);
 }
 
@@ -34,7 +35,7 @@ void logout_answer(struct conn *conn)
 {
 	conn->logging_out = LOGOUT_NONE;
 	conn->logged_out = true;
-	answer(conn, conn->logout_itt, ISCSI_LOGOUT_SUCCESS);
+	logout_respond(conn, conn->logout_itt, ISCSI_LOGOUT_SUCCESS, 0);
 	conn_close_when_sent(conn);
 }
 
@@ -45,7 +46,7 @@ static bool ends_session(const struct conn *conn)
 	bool last;
 
 	pthread_mutex_lock(&sess->lock);
-	last = sess->nconns + sess->joining <= 1;
+	last = sess->nconns + sess->joining + sess->nfailed <= 1;
 	pthread_mutex_unlock(&sess->lock);
 	return conn->logout_session || last;
 }
@@ -157,7 +158,8 @@ static void other_closed(struct sess_visit *v)
 	if (conn->closing)
 		conn_reap(conn);
 	else if (!conn->logged_out)
-		answer(conn, o->itt, o->found ? ISCSI_LOGOUT_SUCCESS : ISCSI_LOGOUT_CID_NOT_FOUND);
+		logout_respond(conn, o->itt,
+			o->found ? ISCSI_LOGOUT_SUCCESS : ISCSI_LOGOUT_CID_NOT_FOUND, 0);
 	if (!conn->closing)
 		logout_go_on(conn);
 	free(o);
@@ -168,7 +170,7 @@ static void log_out_other(struct conn *conn, uint32_t itt, uint16_t cid)
 	struct other *o = conn->pins < CONN_TMFS_MAX ? calloc(1, sizeof(*o)) : NULL;
 
 	if (!o) {
-		answer(conn, itt, ISCSI_LOGOUT_CLEANUP_FAILED);
+		logout_respond(conn, itt, ISCSI_LOGOUT_CLEANUP_FAILED, 0);
 		return;
 	}
 	o->visit =
@@ -221,11 +223,16 @@ void logout_request(struct conn *conn, const struct pdu *pdu, const struct iovec
 	case ISCSI_LOGOUT_CLOSE_CONNECTION:
 		if (be16_get(r->cid) == conn->cid)
 			log_out(conn, itt, false);
+		else if (conn->sess->params.error_recovery_level >= 2)
+			cleanup_close(conn, itt, be16_get(r->cid));
 		else
 			log_out_other(conn, itt, be16_get(r->cid));
 		break;
-	default: /* recovery is of level 2 */
-		answer(conn, itt, ISCSI_LOGOUT_RECOVERY_NOT_SUPPORTED);
+	case ISCSI_LOGOUT_REMOVE_FOR_RECOVERY:
+		cleanup_request(conn, itt, be16_get(r->cid));
+		break;
+	default:
+		logout_respond(conn, itt, ISCSI_LOGOUT_CLEANUP_FAILED, 0);
 		break;
 	}
 }

@@ -363,11 +363,13 @@ static const struct attr param_attrs[] = {
 	PARAM(DataDigest, "CRC32C, None, or both (RFC 7143 13.1)."),
 	PARAM(DataPDUInOrder, "Yes or No (RFC 7143 13.18): No if both sides say so."),
 	PARAM(DataSequenceInOrder, "Yes or No (RFC 7143 13.19): No if both sides say so."),
-	PARAM(DefaultTime2Retain, "0 to 3600 s (RFC 7143 13.16)."),
+	PARAM(DefaultTime2Retain,
+		"0 to 3600 s (RFC 7143 13.16): how long, after DefaultTime2Wait, sessions with "
+		"ErrorRecoveryLevel 2 keep the commands of a connection that was lost. 0: not."),
 	PARAM(DefaultTime2Wait, "0 to 3600 s (RFC 7143 13.15)."),
 	PARAM(ErrorRecoveryLevel,
-		"0 to 2 (RFC 7143 13.20): what sessions may have. 2 gives level 1: connection "
-		"recovery is not implemented."),
+		"0 to 2 (RFC 7143 13.20): what sessions may have. 1: lost PDUs are sent again. 2: "
+		"commands outlive the connection they came on."),
 	PARAM(FirstBurstLength, "512 to 16777215 bytes (RFC 7143 13.14)."),
 	PARAM(HeaderDigest, "CRC32C, None, or both (RFC 7143 13.1)."),
 	PARAM(IFMarkInt, "Reject: there are no markers (RFC 7143 13.25)."),

@@ -12,6 +12,7 @@
 #include "engine/fabric.h"
 #include "engine/nexus.h"
 #include "fabric/iscsi/login.h"
+#include "fabric/iscsi/recover.h"
 #include "fabric/iscsi/task.h"
 #include "scsi/transportid.h"
 
@@ -129,6 +130,7 @@ static struct sess *sess_alloc(struct conn *conn, const struct keys_values *valu
 	memcpy(sess->initiator, values->sess.initiator_name, sizeof(sess->initiator));
 	pthread_mutex_init(&sess->lock, NULL);
 	list_init(&sess->conns);
+	list_init(&sess->failed);
 	list_init(&sess->held);
 	list_init(&sess->fences);
 	list_init(&sess->tpg_link);
@@ -181,6 +183,7 @@ void sess_add_conn(struct sess *sess, struct conn *conn)
 	conn->join = sess->next_join++;
 	list_push_back(&sess->conns, &conn->sess_link);
 	sess->nconns++;
+	sess->state = SESS_LOGGED_IN;
 }
 
 /* It never comes to anything; somebody may have seen it already. */
@@ -271,7 +274,7 @@ bool sess_has_several(struct sess *sess)
 	bool several;
 
 	pthread_mutex_lock(&sess->lock);
-	several = sess->nconns > 1;
+	several = sess->nconns + sess->nfailed > 1;
 	pthread_mutex_unlock(&sess->lock);
 	return several;
 }
@@ -328,14 +331,17 @@ void sess_count_logout(struct sess *sess, bool whole)
 	count(sess, offsetof(struct target_stats, logout_normal));
 }
 
-/* Under sess->lock: there is no connection, and none is coming. It ends: sess_end(). */
+/*
+ * Under sess->lock: there is no connection, and none is coming. It ends: sess_end(); but at level 2
+ * it waits while there is something to recover.
+ */
 static bool is_deserted(struct sess *sess)
 {
 	if (sess->nconns || sess->joining)
 		return false;
 	if (sess->state == SESS_LOGGED_IN)
 		sess->state = SESS_FAILED;
-	return true;
+	return !sess->nfailed || sess->ending;
 }
 
 void sess_joining(struct sess *sess, int by)
@@ -417,6 +423,7 @@ void sess_end(struct sess *sess)
 
 	pthread_mutex_lock(&sess->lock);
 	sess->ending = true;
+	recover_end_all(sess);
 	posted = sess->end_posted;
 	sess->end_posted = true;
 	pthread_mutex_unlock(&sess->lock);

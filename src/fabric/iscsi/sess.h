@@ -72,6 +72,8 @@ struct sess {
 	struct list conns; /* struct conn by sess_link, by conn->join */
 	uint32_t nconns, next_join;
 	uint32_t joining; /* logins that are about to join: while there are any it does not end */
+	struct list failed; /* struct conn by failed_link, by conn->join (recover.h) */
+	uint32_t nfailed;
 	bool dropping; /* `drop` is under way */
 	struct sess_visit drop;
 	char drop_why[128];

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "fabric/iscsi/conn.h"
+#include "fabric/iscsi/recover.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 #include "fabric/iscsi/tx.h"
@@ -123,6 +124,7 @@ int entity_stop(struct entity *e, uint64_t timeout_ns)
 	atomic_store(&e->stopping, true);
 	loop_event_init(&never, e->loops);
 	loops_barrier(e->loops, say_goodbye, e);
+	recover_stop(e);
 	while (atomic_load(&e->nconns) || atomic_load(&e->nsess)) {
 		if (clock_now_ns() >= end)
 			return -ETIMEDOUT;

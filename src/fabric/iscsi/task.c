@@ -9,6 +9,7 @@
 #include "base/iov.h"
 #include "engine/cmd.h"
 #include "engine/nexus.h"
+#include "fabric/iscsi/border.h"
 #include "fabric/iscsi/dataout.h"
 #include "fabric/iscsi/ffp.h"
 #include "fabric/iscsi/sess.h"
@@ -57,33 +58,57 @@ static void leave_window(struct task *task)
 	task->in_window = false;
 }
 
-static void task_free(struct task *task)
+void task_release(struct task *task, struct entity *entity, struct loop *loop)
 {
-	struct conn *conn = task->conn;
-	struct node_loop *nl = node_loop(conn);
+	struct node_loop *nl = &entity->per_loop[loop_index(loop)];
 
-	assert(!list_linked(&task->link) && !list_linked(&task->tx.link) && !task->hashed);
-	leave_window(task);
-	if (conn->retain.tasks)
-		retain_forget(conn, task);
-	if (task->disordered)
-		task_data_done(task);
 	cmd_free(task->cmd);
-	free(task->held_pdu);
-	free(task->held_data);
-	if (task->immediate)
-		conn->nimmediate--;
-	conn->ntasks--;
 	if (nl->nfree_tasks < FREE_TASKS_KEPT) {
 		nl->nfree_tasks++;
 		list_push_front(&nl->free_tasks, &task->link);
 	} else {
 		free(task);
 	}
+}
+
+/* What its connection counts of it. */
+static void leave_conn(struct task *task)
+{
+	struct conn *conn = task->conn;
+
+	if (conn->retain.tasks)
+		retain_forget(conn, task);
+	if (task->immediate)
+		conn->nimmediate--;
+	conn->ntasks--;
+}
+
+static void tell_fewer(struct conn *conn)
+{
 	if (conn->closing)
 		conn_reap(conn);
 	else
 		logout_go_on(conn);
+}
+
+static void task_free(struct task *task)
+{
+	struct conn *conn = task->conn;
+
+	assert(!list_linked(&task->link) && !list_linked(&task->tx.link) && !task->hashed);
+	leave_window(task);
+	leave_conn(task);
+	if (task->disordered)
+		task_data_done(task);
+	free(task->held_pdu);
+	free(task->held_data);
+	if (border_is_foreign(task)) {
+		border_free(task);
+	} else {
+		border_done(task);
+		task_release(task, conn->entity, conn->loop);
+	}
+	tell_fewer(conn);
 }
 
 bool task_take_immediate(struct task *task)
@@ -101,6 +126,42 @@ void task_unuse(struct task *task)
 		return;
 	if (task->state == TASK_DEAD || task->status_sent)
 		task_free(task);
+}
+
+struct task *task_find_kept(struct conn *conn, uint32_t itt)
+{
+	struct task *task = task_find(conn, itt);
+
+	return task ? task : retain_find_task(conn, itt);
+}
+
+bool task_is_kept(const struct task *task)
+{
+	return task->conn->closing || task->conn->recovered;
+}
+
+void task_detach(struct task *task)
+{
+	struct conn *conn = task->conn;
+
+	assert(!list_linked(&task->link) && !task->sending && !task->tx.holds);
+	if (task->tx.kept)
+		retain_take(conn, task);
+	task_forget_itt(task);
+	leave_conn(task);
+	tell_fewer(conn);
+}
+
+void task_attach(struct task *task, struct conn *conn)
+{
+	task->conn = conn;
+	conn->ntasks++;
+	if (task->immediate)
+		conn->nimmediate++;
+	hash_u64_insert(&conn->tasks, &task->hash, task->itt);
+	task->hashed = true;
+	if (task->state == TASK_RESPONDING && retain_answered(conn, task))
+		leave_window(task);
 }
 
 struct task *task_find(const struct conn *conn, uint32_t itt)
@@ -345,7 +406,8 @@ void task_run_held(struct task *task)
 	struct iovec data;
 
 	task->in_window = task->turn.scsi && !task->immediate;
-	if (task->cmd && !conn->closing) {
+	/* Level 2: the initiator may have been told that it has its turn. */
+	if (task->cmd && (!conn->closing || conn->keeps)) {
 		task_start(task);
 		return;
 	}
@@ -357,19 +419,24 @@ void task_run_held(struct task *task)
 	task_kill(task);
 }
 
+void task_abort(struct task *task)
+{
+	if (task->state == TASK_ENGINE || task->state == TASK_COLLECTING) {
+		if (border_is_foreign(task))
+			border_give_up(task);
+		else
+			cmd_give_up(task->cmd);
+	} else if (task->state == TASK_RESPONDING && !task->sending) {
+		task_kill(task);
+	}
+}
+
 void task_abort_all(struct conn *conn)
 {
 	struct hash_node *n, *tmp;
 
 	hash_for_each_safe(n, tmp, &conn->tasks)
-	{
-		struct task *t = container_of(n, struct task, hash.node);
-
-		if (t->state == TASK_ENGINE || t->state == TASK_COLLECTING)
-			cmd_give_up(t->cmd);
-		else if (t->state == TASK_RESPONDING && !t->sending)
-			task_kill(t);
-	}
+		task_abort(container_of(n, struct task, hash.node));
 }
 
 /*
@@ -382,12 +449,11 @@ int task_get_data_in(struct cmd *cmd, uint32_t bytes)
 	return cmd_data_add_pages(cmd, &cmd->in, bytes);
 }
 
-void task_send_status(struct cmd *cmd)
+void task_ended(struct task *task)
 {
-	struct task *task = cmd->task;
 	struct conn *conn = task->conn;
 
-	if (conn->closing) {
+	if (conn->closing && !conn->keeps) {
 		task_kill(task);
 		return;
 	}
@@ -397,17 +463,31 @@ void task_send_status(struct cmd *cmd)
 	conn->rsp_pdus++;
 	task->state = TASK_RESPONDING;
 	/* TASK ABORTED (TAS): with fast abort there is nothing to wait for. */
-	if (cmd->cleared_by && cleared_tell(conn, cmd))
+	if (task->cmd->cleared_by && cleared_tell(conn, task->cmd))
 		task_give_up_data(task);
 	else
 		task_answer(task);
 }
 
+void task_send_status(struct cmd *cmd)
+{
+	if (border_is_away(cmd->task))
+		border_tell(cmd->task, BORDER_STATUS);
+	else
+		task_ended(cmd->task);
+}
+
+void task_gone(struct task *task)
+{
+	if (task->cmd->cleared_by)
+		cleared_tell(task->conn, task->cmd);
+	task_kill(task);
+}
+
 void task_aborted(struct cmd *cmd)
 {
-	struct task *task = cmd->task;
-
-	if (cmd->cleared_by)
-		cleared_tell(task->conn, cmd);
-	task_kill(task);
+	if (border_is_away(cmd->task))
+		border_tell(cmd->task, BORDER_ABORTED);
+	else
+		task_gone(cmd->task);
 }

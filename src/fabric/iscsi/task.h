@@ -16,6 +16,7 @@
 #include "fabric/iscsi/sess.h"
 #include "scsi/sense.h"
 
+struct border;
 struct cmd;
 struct tmf;
 struct tmf_request;
@@ -42,6 +43,7 @@ struct task {
 	struct tx_item tx;
 	struct conn *conn;
 	struct cmd *cmd;
+	struct border *border; /* it was given to another connection */
 	struct hash_u64_node hash; /* in conn->tasks */
 	struct list link; /* in sess->held or conn->turns */
 	enum task_state state;
@@ -126,6 +128,27 @@ void task_kill(struct task *task);
 void task_remember_ended(struct task *task);
 void task_unuse(struct task *task);
 struct task *task_find(const struct conn *conn, uint32_t itt);
+/*
+ * Between a task and its command (border.c). On the task's loop: the command has ended; it was
+ * aborted; it wants so many bytes of Data-Out, for which there is memory or task->data_error.
+ */
+void task_ended(struct task *task);
+void task_gone(struct task *task);
+void task_collect(struct task *task, uint32_t bytes);
+/* Take it from its connection, which nothing is under way for, and give it to another. */
+void task_detach(struct task *task);
+void task_attach(struct task *task, struct conn *conn);
+/* Its memory, on the loop of its command. */
+void task_release(struct task *task, struct entity *entity, struct loop *loop);
+/* Its connection has failed or was logged out for recovery: nothing of it is sent now. */
+bool task_is_kept(const struct task *task);
+/*
+ * The task of that ITT at a failed connection, also one whose status was sent but not
+ * acknowledged.
+ */
+struct task *task_find_kept(struct conn *conn, uint32_t itt);
+/* Its connection is gone for good: the engine gives it up. */
+void task_abort(struct task *task);
 /* Status is there: send it, or first let the data in that are on their way (dataout.c). */
 void task_answer(struct task *task);
 

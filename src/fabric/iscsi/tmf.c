@@ -12,6 +12,7 @@
 #include "engine/cmd.h"
 #include "engine/nexus.h"
 #include "fabric/iscsi/ffp.h"
+#include "fabric/iscsi/reassign.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 #include "fabric/iscsi/tmf.h"
@@ -97,7 +98,7 @@ static void respond_with(struct conn *conn, uint32_t itt, enum iscsi_tmf_respons
 	fence_send(conn, p, fenced);
 }
 
-static void respond(struct conn *conn, uint32_t itt, enum iscsi_tmf_response response)
+void tmf_respond(struct conn *conn, uint32_t itt, enum iscsi_tmf_response response)
 {
 	static const uint8_t nothing[3];
 
@@ -205,7 +206,7 @@ static void request_answer(struct tmf_request *r, enum iscsi_tmf_response respon
 {
 	r->tmf = tmf_free(r->tmf);
 	if (!r->conn->closing)
-		respond(r->conn, r->itt, response);
+		tmf_respond(r->conn, r->itt, response);
 	request_over(r);
 }
 
@@ -260,7 +261,9 @@ void task_tmf_done(struct tmf *tmf)
 		request_over(r);
 		return;
 	}
-	r->visit = (struct sess_visit){ .fn = thaw, .done = thawed, .loop = conn->loop };
+	r->visit = (struct sess_visit){
+		.fn = thaw, .done = thawed, .which = VISIT_ALL, .loop = conn->loop
+	};
 	sess_visit(conn->sess, &r->visit);
 }
 
@@ -343,7 +346,8 @@ static void look_at(struct tmf_request *r, struct task *t, bool fast)
 		return;
 	if (t->state == TASK_HELD || t->state == TASK_RESPONDING) {
 		abort_here(t);
-	} else if (t->state == TASK_COLLECTING && t->nr2ts && !fast && !t->awaited) {
+	} else if (t->state == TASK_COLLECTING && t->nr2ts && !fast && !t->awaited &&
+		   !task_is_kept(t)) {
 		t->frozen = true;
 		t->awaited = r;
 		atomic_fetch_add(&r->refs, 1);
@@ -374,8 +378,9 @@ static void many_tasks(struct tmf_request *r)
 	r->timer.fire = waited_long_enough;
 	r->go.fn = all_came;
 	atomic_fetch_add(&r->refs, 1);
-	r->visit =
-		(struct sess_visit){ .fn = find_tasks, .done = tasks_found, .loop = r->conn->loop };
+	r->visit = (struct sess_visit){
+		.fn = find_tasks, .done = tasks_found, .which = VISIT_ALL, .loop = r->conn->loop
+	};
 	/* Here at once: what comes next may be the data. */
 	find_tasks(&r->visit, r->conn);
 	sess_visit(r->conn->sess, &r->visit);
@@ -454,7 +459,9 @@ static void one_task(struct tmf_request *r)
 		looked_for(r);
 		return;
 	}
-	r->visit = (struct sess_visit){ .fn = find_task, .done = task_found, .loop = conn->loop };
+	r->visit = (struct sess_visit){
+		.fn = find_task, .done = task_found, .which = VISIT_ALL, .loop = conn->loop
+	};
 	sess_visit(conn->sess, &r->visit);
 }
 
@@ -507,12 +514,12 @@ void tmf_request(struct conn *conn, const struct pdu *pdu, const struct iovec *d
 	struct tmf_request *r;
 
 	if (function == ISCSI_TMF_TASK_REASSIGN) {
-		respond(conn, itt, ISCSI_TMF_REASSIGNMENT_NOT_SUPPORTED);
+		reassign_request(conn, q);
 		return;
 	}
 	r = f ? request_new(conn, q, f->engine) : NULL;
 	if (!r)
-		respond(conn, itt, f ? ISCSI_TMF_FUNCTION_REJECTED : ISCSI_TMF_NOT_SUPPORTED);
+		tmf_respond(conn, itt, f ? ISCSI_TMF_FUNCTION_REJECTED : ISCSI_TMF_NOT_SUPPORTED);
 	else if (r->function == TMF_ABORT_TASK)
 		one_task(r);
 	else if (tmf_is_multi_task((enum tmf_function)r->function))

@@ -119,6 +119,9 @@ void tx_send(struct conn *conn, struct tx_pdu *p)
 
 void tx_send_task(struct conn *conn, struct task *task)
 {
+	/* A fence lets go of it, but it is kept for another connection. */
+	if (conn->keeps || conn->recovered)
+		return;
 	task->sending = true;
 	conn->tx.tasks++;
 	conn->tx.task_bytes += task->cmd->in.bytes;
@@ -566,7 +569,7 @@ static void item_done(struct conn *conn, struct tx_item *item)
 static void item_sent(struct conn *conn, struct tx_item *item)
 {
 	uncount(conn, item);
-	if (conn->retain.on && !conn->closing && tx_has_statsn(item)) {
+	if (conn->retain.on && (!conn->closing || conn->keeps) && tx_has_statsn(item)) {
 		tell_sent(conn, item);
 		retain_sent(conn, item);
 	} else {
@@ -647,12 +650,15 @@ void tx_drop(struct conn *conn)
 		struct tx_item *item = container_of(n, struct tx_item, link);
 
 		uncount(conn, item);
-		if (item->kind == TX_TASK)
-			task_kill(item->task);
-		else
+		if (item->kind != TX_TASK)
 			item_done(conn, item);
+		else if (!conn->keeps)
+			task_kill(item->task);
 	}
-	retain_drop(conn);
+	if (conn->keeps)
+		retain_drop_pdus(conn);
+	else
+		retain_drop(conn);
 }
 
 /*

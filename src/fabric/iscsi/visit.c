@@ -9,10 +9,24 @@
 
 static void visit_here(struct loop *loop, struct loop_msg *msg);
 
-/* Under sess->lock: the first connection that joined after this one. */
+/* Under sess->lock: the first failed connection that joined after this one (NULL: of all). */
+static struct conn *next_failed(struct sess *sess, const struct conn *conn)
+{
+	struct conn *c;
+
+	list_for_each (c, &sess->failed, struct conn, failed_link)
+		if (!conn || c->join > conn->join)
+			return c;
+	return NULL;
+}
+
+/* Under sess->lock: the first connection that joined after this one (NULL: of all). */
 static struct conn *next_of(struct sess *sess, const struct conn *conn)
 {
 	struct conn *c;
+
+	if (!conn)
+		return list_first(&sess->conns, struct conn, sess_link);
 
 	if (list_linked(&conn->sess_link)) {
 		struct list *n = conn->sess_link.next;
@@ -25,13 +39,24 @@ static struct conn *next_of(struct sess *sess, const struct conn *conn)
 	return NULL;
 }
 
+/* Under sess->lock: the next one to visit. */
+static struct conn *next(struct sess_visit *v, struct sess *sess, const struct conn *conn)
+{
+	struct conn *c = v->in_failed ? next_failed(sess, conn) : next_of(sess, conn);
+
+	if (c || v->in_failed || v->which != VISIT_ALL)
+		return c;
+	v->in_failed = true;
+	return next_failed(sess, NULL);
+}
+
 /* From conn (NULL: the beginning) to the one after it, which stays until it has been visited. */
 static void step(struct sess_visit *v, struct conn *conn)
 {
 	struct sess *sess = v->sess;
 
 	pthread_mutex_lock(&sess->lock);
-	v->at = conn ? next_of(sess, conn) : list_first(&sess->conns, struct conn, sess_link);
+	v->at = next(v, sess, conn);
 	if (v->at)
 		v->at->visits++;
 	if (conn)
@@ -64,7 +89,7 @@ static void visit_here(struct loop *loop, struct loop_msg *msg)
 		struct conn *conn = v->at;
 
 		/* It may have been closed while the message was on its way. */
-		if (!conn->left_sess)
+		if (v->in_failed ? conn->keeps : !conn->left_sess)
 			v->fn(v, conn);
 		step(v, conn);
 	}
@@ -75,6 +100,7 @@ void sess_visit(struct sess *sess, struct sess_visit *v)
 {
 	sess_ref(sess);
 	v->sess = sess;
+	v->in_failed = v->which == VISIT_FAILED;
 	step(v, NULL);
 	go_on(v);
 }

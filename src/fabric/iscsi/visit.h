@@ -8,12 +8,20 @@
 struct conn;
 struct sess;
 
+enum visit_which {
+	VISIT_LIVE, /* that belong to the session */
+	VISIT_FAILED, /* that are kept for recovery (recover.h) */
+	VISIT_ALL, /* first those that live; one that fails meanwhile may be visited twice */
+};
+
 /* A round through the connections of a session: sess_visit(). */
 struct sess_visit {
 	void (*fn)(struct sess_visit *v, struct conn *conn);
 	void (*done)(struct sess_visit *v);
 	struct loop *loop; /* where done runs */
+	enum visit_which which;
 	/* Private. */
+	bool in_failed;
 	struct sess *sess; /* ref, dropped when done has run */
 	struct conn *at; /* the next one, kept by its ->visits; NULL: none is left */
 	struct loop_msg msg;
