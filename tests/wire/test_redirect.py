@@ -241,3 +241,35 @@ def test_over_targets(new_daemon):
             Session.open(d.address, second)
         assert target_address(e.value) == f"127.0.0.2:{d.port}"
         s.logout()
+
+
+def test_further_connection_stays(new_daemon):
+    """6.3.4: a connection that joins a session is taken where the session is, whatever its portal does with
+    logins of new ones."""
+    d = new_daemon(params={"MaxConnections": "4"})
+    with d.session(keys={"MaxConnections": "4"}) as s:
+        s.clear_ua(0)
+        redirect(d, d.host, "192.0.2.7:3260")
+        c = s.add_connection(1)
+        s.nop(b"here", conn=c)
+        redirect(d, d.host, "elsewhere")
+        add(d, "127.0.0.2")
+        c = s.add_connection(2)
+        s.nop(b"here, too", conn=c)
+        assert refused(d).status == TEMPORARY
+        s.logout()
+
+
+def test_connections_count(new_daemon):
+    """11.13.5: balancing goes by connections: a session with two weighs as much as two sessions."""
+    d = new_daemon(params={"MaxConnections": "4"})
+    add(d, "127.0.0.2")
+    for h in (d.host, "127.0.0.2"):
+        redirect(d, h, "balance")
+    with d.session(keys={"MaxConnections": "4"}) as s:
+        s.add_connection(1)
+        sessions, where = spread(d, [d.address], 2)
+        assert where == {"127.0.0.2": 2}
+        for x in sessions:
+            x.logout()
+        s.logout()
