@@ -118,7 +118,7 @@ def test_targets(cli):
 
 
 def test_tree(cli):
-    assert cli("ls").splitlines()[:2] == ["core/", "iscsi/"]
+    assert cli("ls").splitlines()[:3] == ["core/", "isns/", "iscsi/"]
     path = "/core/rd_mcp_0/disk0/alias"
     cli("set", path, "hello")
     assert cli("get", path) == "hello\n"
