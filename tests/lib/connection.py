@@ -58,6 +58,7 @@ class Connection:
         self.expstatsn = None
         self.cid = 0
         self.strict = True
+        self.open = True
         self.ack = None                 # ExpStatSN to send instead of the true one: holds back acknowledgement
         self.lose = None                # predicate: PDUs that get lost, as by a data digest error (7.8)
         self.lost = []                  # those
@@ -92,8 +93,10 @@ class Connection:
             except socket.timeout:
                 continue
             except ConnectionResetError as e:
+                self.open = False
                 raise Closed(str(e)) from None
             if not got:
+                self.open = False
                 raise Closed(f"closed by target, {len(self._buf)} bytes of a PDU pending")
             self._buf += got
         out = bytes(self._buf[:n])
@@ -179,12 +182,13 @@ class Connection:
             seen.append(pdu)
 
     def close(self):
+        self.open = False
         self.sock.close()
 
     def abort(self):
         """Close with RST, as a host that died does."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.sock.close()
+        self.close()
 
     def __enter__(self):
         return self

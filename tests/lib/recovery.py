@@ -11,7 +11,7 @@ import select
 import time
 
 from . import pdu as p
-from .initiator import TIMEOUT, Session, Timeout
+from .initiator import TIMEOUT, Closed, Rejected, Session, Timeout
 from .pdu import PDU, ProtocolViolation, RESERVED_TAG
 
 SNACK_DATA, SNACK_STATUS, SNACK_DATA_ACK, SNACK_RDATA = range(4)
@@ -40,7 +40,7 @@ class Recovery(Session):
 
     def recv_any(self, conns=None, timeout=None):
         """Next PDU of whichever connection has one: (connection, PDU)."""
-        conns = list(conns or self.conns)
+        conns = [c for c in conns or self.conns if c.open]
         deadline = time.monotonic() + (TIMEOUT if timeout is None else timeout)
         while True:
             ready = [c for c in conns if c.buffered()]
@@ -52,6 +52,24 @@ class Recovery(Session):
                 ready = [socks[s] for s in select.select(list(socks), [], [], left)[0]]
             if ready:
                 return ready[0], self.recv(ready[0], timeout)
+
+    def wait(self, cmd, timeout=None):
+        """Serve all connections until the command has its status: where answers are fenced (4.2.2.3.3) the target
+        asks the others for acknowledgement."""
+        serve = [cmd.conn] + [c for c in self.conns if c is not cmd.conn]
+        while cmd.result is None:
+            before = len(self.inbox)
+            try:
+                conn, pdu = self.recv_any(serve, timeout)
+            except Closed:
+                if not cmd.conn.open:
+                    raise
+                serve = [c for c in serve if c.open]
+                continue
+            if pdu.opcode == p.REJECT and conn is cmd.conn:
+                self.inbox.pop(before)
+                raise Rejected(pdu)
+        return cmd.result
 
     def wait_all(self, cmds, timeout=None):
         """Serve all connections until every command has its status; returns the results."""
