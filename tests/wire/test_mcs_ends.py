@@ -331,10 +331,10 @@ def test_ping_during_loss(four, lun):
         while any(c.result is None for c in mine) or four.expcmdsn != four.cmdsn:
             rounds += 1
             assert rounds < 200, f"stalled: ExpCmdSN {four.expcmdsn}, all sent below {four.cmdsn}"
-            for conn in four.conns:             # what got lost on the way is sent again (7.2.1)
-                if four.expcmdsn != four.cmdsn:
-                    four.send(PDU(p.NOP_OUT, flags=p.F, ttt=RESERVED_TAG, cmdsn=four.expcmdsn), conn)
+            for conn in four.conns:             # what was sent on the living ones has come then
                 alive(four, conn)
+            if four.expcmdsn != four.cmdsn:     # and what got lost on the way is sent again (7.2.1)
+                four.send(PDU(p.NOP_OUT, flags=p.F, ttt=RESERVED_TAG, cmdsn=four.expcmdsn))
         for c in cmds:
             if c.conn is lost:
                 four.commands.pop(c.itt, None)
