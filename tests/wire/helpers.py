@@ -3,8 +3,6 @@
 
 import random
 
-import pytest
-
 from lib import pdu as p
 from lib.initiator import Closed, Rejected
 from lib.recovery import Recovery
@@ -63,5 +61,5 @@ def wide_session(daemon, **keys):
                 "iSCSIProtocolLevel"):
         if key in keys and str(s.params[key]) != keys[key]:
             s.close()
-            pytest.skip(f"the target grants {key}={s.params[key]}, not {keys[key]}")
+            raise AssertionError(f"the target grants {key}={s.params[key]}, not {keys[key]}")
     return s
