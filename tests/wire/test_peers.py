@@ -213,6 +213,10 @@ def test_text_of_a_peer_forges_nothing(peerd):
                            ("TargetName", peerd.iqn)], OPERATIONAL, FULL_FEATURE)
     assert not [x for x in peerd.log().splitlines() if x.startswith("2026 error")]
     assert refused(peerd)
+    with pytest.raises(LoginFailed):
+        peerd.session(chap=Chap('x" cure="none', SECRET))
+    line, = [x for x in peerd.log().splitlines() if "CHAP_N" in x]
+    assert line.count('cure="') == 1 and line.count('"') == 8
 
 
 def test_records_are_bounded(peerd):

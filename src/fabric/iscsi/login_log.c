@@ -127,6 +127,14 @@ static uint64_t keep(struct login_log *l, const struct login_record *r, uint64_t
 	return told;
 }
 
+/* What a peer sent ends no quotation in the log, behind which it could tell a story of its own. */
+static void unquote(char *s)
+{
+	for (; *s; s++)
+		if (*s == '"')
+			*s = '\'';
+}
+
 static void record(struct conn *conn, struct login_record *r)
 {
 	struct login_log *l = &conn->entity->refused;
@@ -135,6 +143,9 @@ static void record(struct conn *conn, struct login_record *r)
 
 	r->last_s = (uint64_t)time(NULL);
 	memcpy(r->peer, conn->peer, sizeof(r->peer));
+	unquote(r->initiator);
+	unquote(r->target);
+	unquote(r->cause);
 	told = keep(l, r, loop_now_ns(conn->loop));
 	if (!told)
 		return;
