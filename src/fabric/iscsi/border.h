@@ -47,9 +47,9 @@ void border_done(struct task *task);
 
 /*
  * Give a task that nothing of its connection uses any more to another connection, which the caller
- * has pinned. arrived(task, arg, aborted) follows on that one's loop, never from inside: the task is
- * the connection's then; what the engine has said meanwhile comes after it. aborted: it was aborted
- * on its way and ends now. 0 or -ENOMEM.
+ * has pinned. arrived() follows on that one's loop, never from inside: the task is the connection's
+ * then, and what the engine has said meanwhile comes after it. aborted: it was aborted on its way
+ * and ends now. 0 or -ENOMEM.
  */
 typedef void border_arrived_fn(struct task *task, void *arg, bool aborted);
 int border_move(struct task *task, struct conn *to, border_arrived_fn *arrived, void *arg);

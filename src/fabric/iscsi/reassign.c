@@ -60,7 +60,7 @@ static void resume_data_in(struct task *task, uint32_t exp_datasn)
 		task->acked_sn = exp_datasn;
 	if (datain_rewind(task, task->acked_sn))
 		return;
-	/* Data in disorder, and PDUs must be smaller now: all of them anew, with numbers that go on. */
+	/* In disorder, and PDUs must be smaller now: all of it anew, with numbers that go on. */
 	task->base_sn = task->acked_sn;
 	(void)datain_rewind(task, task->base_sn);
 }
