@@ -31,6 +31,7 @@ class Recovery:
         self.wake = asyncio.Event()
         self.closing = False
         self.next_cid = 0
+        self.doubtful = set()               # CIDs of logins whose end never came
         self.baseline = 0                   # faults of the proxy when the session began
         self.stall_s = 3
         self.since_all_lost = None
@@ -80,6 +81,7 @@ class Recovery:
         if self.level != self.wanted_level:
             raise ProtocolViolation(f"ErrorRecoveryLevel {self.level}, {self.wanted_level} was asked for")
         self.baseline = self.proxy.lossy
+        self.doubtful.clear()
         self.live.append(conn)
         self.recovering_session = False
         self.counts["sessions begun"] += 1
@@ -114,10 +116,15 @@ class Recovery:
         """One more connection of this session. None: the network broke it."""
         if not self.live and self.level < 2:
             return None
-        conn = Conn(self, self.new_cid() if cid is None else cid, self.rng.choice(self.max_recvs))
+        if cid is None:
+            cid = self.doubtful.pop() if self.doubtful else self.new_cid()
+        conn = Conn(self, cid, self.rng.choice(self.max_recvs))
         r = await self._try_login(conn, self.tsih)
+        if r is None:
+            self.doubtful.add(cid)          # the target may have it: the next login takes its place
         if r is None or conn.dead:
             return None
+        self.doubtful.discard(cid)
         if r.tsih != self.tsih:
             raise ProtocolViolation(f"TSIH {r.tsih:#x} on a further connection, the session's is {self.tsih:#x}")
         self._window(r)

@@ -25,6 +25,7 @@ from .recovery import Recovery
 RETRY_S = .4                # a command that is not acknowledged is sent again
 QUIET_S = .4                # a command without progress: the connection is pinged
 PING_S = 5                  # a ping without an answer: the connection has failed
+LONG_S = 6                  # a command worth a line
 HANG_S = 45                 # a command that has come to nothing
 CLOSED_S = 6                # a closed window with nothing under way
 TICK_S = .05
@@ -141,13 +142,13 @@ class Session(Recovery):
     async def run(self, cdb, lun=0, read=0, write=b""):
         """One command to its Result; raises Lost, or what the target did wrong."""
         if self.failed:
-            raise self.failed
+            raise self.failed.with_traceback(None)
         task = Task(self.take_itt(), bytes(cdb), lun, read, bytes(write))
         self.pending.append(task)
         self.pump()
         await asyncio.wait((task.future, self.fails), return_when=asyncio.FIRST_COMPLETED)
         if self.failed:
-            raise self.failed
+            raise self.failed.with_traceback(None)
         return task.future.result()
 
     def touched(self):
@@ -339,6 +340,8 @@ class Session(Recovery):
                 self._ask_data(conn, task)
             return
         del self.tasks[task.itt]
+        if time.monotonic() - task.began > LONG_S:
+            self.say(f"took {time.monotonic() - task.began:.1f} s: {self.describe(task)}")
         if task.done:
             return
         if response:
