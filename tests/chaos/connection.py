@@ -18,6 +18,7 @@ from .framing import FramingLost, Splitter
 
 SNACK_DATA, SNACK_STATUS, SNACK_DATA_ACK, SNACK_R_DATA = range(4)   # RFC 7143 11.16.1
 SNACK_AGAIN_S = .5          # an unanswered SNACK is repeated
+WRONG_S = 1.5               # a header whose length was wrong swallows what comes behind it
 LOGIN_S = 8                 # a login that makes no progress is given up
 
 
@@ -43,7 +44,7 @@ class Conn(asyncio.Protocol):
         self.dead = False
         self.expstatsn = None
         self.missing = {}                   # StatSN -> when it was asked for
-        self.last_rx = time.monotonic()
+        self.skips_since = 0                # in the middle of a PDU whose header was wrong
         self.ping = None                    # (ITT, when) of the last ping, until it is answered
         self.pinged_ok = 0                  # when the last answered ping was sent
         self.asked_at = 0                   # the first ping since anything has come
@@ -59,8 +60,6 @@ class Conn(asyncio.Protocol):
     def data_received(self, data):
         if self.dead:
             return
-        self.last_rx = time.monotonic()
-        self.asked_at = 0
         try:
             for raw in self.splitter.feed(data):
                 self._raw(raw)
@@ -123,6 +122,7 @@ class Conn(asyncio.Protocol):
         if not raw.head_ok:
             self.session.counts["header digest errors"] += 1
             return
+        self.asked_at = 0
         pdu = PDU.parse(raw.head, raw.data)
         if not raw.body_ok:
             self.session.counts["data digest errors"] += 1
@@ -169,6 +169,10 @@ class Conn(asyncio.Protocol):
 
     def tick(self, now):
         """Ask again for what was asked for in vain."""
+        self.skips_since = (self.skips_since or now) if self.splitter.skipping else 0
+        if self.skips_since and now - self.skips_since > WRONG_S:
+            self.lose("no end of a PDU whose header was wrong")
+            return
         late = [sn for sn, when in self.missing.items() if now - when > SNACK_AGAIN_S]
         for sn in late:
             self.missing[sn] = now

@@ -42,6 +42,7 @@ class Splitter:
         self.header_digest = self.data_digest = False
         self.level, self.longest = level, longest
         self.doubt = False              # the last header was wrong
+        self.skipping = False           # in the middle of a PDU whose header is wrong
         self._buf = bytearray()
 
     def feed(self, data):
@@ -72,6 +73,7 @@ class Splitter:
         body = length + -length % 4
         tail = 4 if length and self.data_digest else 0
         end = n + crc + body + tail
+        self.skipping = not good and len(self._buf) < end
         if len(self._buf) < end:
             return None
         raw = bytes(self._buf[:end])

@@ -19,6 +19,7 @@ from lib import pdu as p
 from .framing import Splitter
 
 TO_TARGET, TO_INITIATOR = "to target", "to initiator"
+OUTAGE_S = 6                # at most; shorter than any Time2Retain of the plans
 QUEUE_BYTES = 4 << 20       # more than this waiting: its sender is not read
 
 
@@ -36,6 +37,7 @@ class Profile:
     delay: float = 0
     cut: float = 0
     cut_login: float = 0
+    outage: float = 0           # all connections cut, and none made for a while
     late: float = 0.02          # seconds of a delay at most
 
     def scaled(self, factor):
@@ -48,13 +50,14 @@ QUIET = Profile()
 # what ErrorRecoveryLevel 1 recovers from without losing a connection (RFC 7143 7.3, 7.7, 7.8)
 RECOVERABLE = Profile(drop=.004, header=.003, data=.006, digest=.004, split=.02, delay=.01)
 CUTS = Profile(split=.03, delay=.02, cut=.0015, cut_login=.02)
+OUTAGES = Profile(split=.02, delay=.01, cut=.0005, outage=.0004)
 EVERYTHING = Profile(drop=.002, double=.002, reorder=.002, header=.001, length=.0007, data=.002, digest=.001,
                      split=.02, delay=.01, cut=.001, cut_login=.02)
 # ... and without duplicates and disorder, which TCP cannot make and no level has an answer to
 CUTS_AND_ERRORS = Profile(drop=.002, header=.002, length=.0005, data=.003, digest=.002, split=.02, delay=.01,
                           cut=.001, cut_login=.02)
 
-NO_RECOVERY = ("double", "reorder", "length", "cut")
+NO_RECOVERY = ("double", "reorder", "length", "cut", "outage")
 
 
 class Pipe:
@@ -115,6 +118,10 @@ class Pipe:
         if self.hit("cut"):
             self.note("cut", raw)
             self.link.cut(self, raw.wire())
+            return
+        if self.hit("outage"):
+            self.note("outage", raw)
+            self.link.proxy.begin_outage()
             return
         wire = self._turn(raw)
         copies = 1
@@ -258,7 +265,10 @@ class Link:
         self.target_closed_first = False
 
     def made(self, side):
-        if side is self.client:
+        if side is self.client and self.proxy.outage:
+            self.dead = True
+            side.transport.abort()
+        elif side is self.client:
             side.transport.pause_reading()
             self.blocked = True
             self.proxy.by_peer[side.transport.get_extra_info("peername")] = self
@@ -291,7 +301,7 @@ class Link:
     def cut(self, pipe, wire):
         """End it, maybe in the middle of a PDU, on both sides at once or on the target's later."""
         rng = self.proxy.rng
-        if pipe.sink and not pipe.sink.is_closing() and rng.random() < .5:
+        if wire and pipe.sink and not pipe.sink.is_closing() and rng.random() < .5:
             pipe.sink.write(wire[:rng.randrange(len(wire))])
         self.may_close = self.dead = True
         kind = rng.choice(("both", "both", "initiator first", "target first"))
@@ -345,6 +355,7 @@ class Proxy:
         self.loop = asyncio.get_running_loop()
         self.counts = collections.Counter()     # (what, direction, PDU) -> times
         self.lossy = 0                          # faults so far
+        self.outage = False
         self.blind = False                      # turn data although no digest will tell
         self.by_peer = {}
         self.server = None
@@ -367,6 +378,17 @@ class Proxy:
     def link_of(self, transport):
         """The link of a connection of the initiator."""
         return self.by_peer.get(transport.get_extra_info("sockname"))
+
+    def begin_outage(self):
+        """Nothing gets through for some seconds."""
+        self.outage = True
+        self.later(.5 + self.rng.random() * (OUTAGE_S - .5), self._end_outage)
+        for link in list(self.by_peer.values()):
+            if not link.dead:
+                link.cut(link.to_target, b"")
+
+    def _end_outage(self):
+        self.outage = False
 
     def close(self):
         self.server.close()

@@ -15,6 +15,7 @@ from lib.pdu import PDU, ProtocolViolation
 
 from .connection import Conn, Gone, Refused
 
+AGAIN_S = .05               # between logins that the network broke
 RECOVERY_S = 40             # no recovery takes longer
 CLOSE_CONNECTION, FOR_RECOVERY = 1, 2       # reasons of a Logout, 11.14.1
 LOGOUT_DONE, LOGOUT_NO_CID, LOGOUT_NO_RECOVERY = range(3)
@@ -110,6 +111,7 @@ class Recovery:
             self.say(f"login broken: {e!r}")
             if not self.proxy.lossy and not self.closing:
                 raise ProtocolViolation(f"a login came to nothing though nobody touched it: {e!r}") from None
+            await asyncio.wait((self.fails,), timeout=AGAIN_S)     # no storm of logins while the network is away
             return None
 
     async def _add_connection(self, cid=None):
@@ -188,6 +190,7 @@ class Recovery:
                 raise ProtocolViolation(f"connection {conn.cid} cannot be recovered")
             if self.level < 2 and not self.live:
                 return                      # the whole session, then
+            conn.let_go |= any(c.cid == conn.cid for c in self.live)    # which took its place
             if conn.let_go and self.live:
                 done = True
             elif self.live and not conn.let_go and self.rng.random() < .5:

@@ -151,6 +151,10 @@ class Session(Recovery):
             raise self.failed.with_traceback(None)
         return task.future.result()
 
+    def in_order(self):
+        """Data of a command come and go from its first byte to its last (13.18, 13.19)."""
+        return self.param("DataPDUInOrder") == self.param("DataSequenceInOrder") == "Yes"
+
     def touched(self):
         """The proxy did something to this session."""
         return self.proxy.lossy != self.baseline
@@ -187,13 +191,14 @@ class Session(Recovery):
         return task.itt * 0x9E3779B1 >> 20 + bit & 1
 
     def data_out(self, task, ttt, offset, length):
-        datasn, end = 0, offset + length
-        while offset < end:
-            n = min(task.conn.max_xmit, end - offset)
-            task.conn.send(PDU(p.DATA_OUT, flags=p.F if offset + n == end else 0, lun=task.lun, itt=task.itt,
-                               ttt=ttt, datasn=datasn, offset=offset, data=task.write[offset:offset + n]))
-            offset += n
-            datasn += 1
+        """One sequence; its PDUs in any order where DataPDUInOrder is No."""
+        step, end = task.conn.max_xmit, offset + length
+        pieces = [(at, min(step, end - at)) for at in range(offset, end, step)]
+        if self.param("DataPDUInOrder") == "No":
+            self.rng.shuffle(pieces)
+        for datasn, (at, n) in enumerate(pieces):
+            task.conn.send(PDU(p.DATA_OUT, flags=p.F if datasn == len(pieces) - 1 else 0, lun=task.lun, itt=task.itt,
+                               ttt=ttt, datasn=datasn, offset=at, data=task.write[at:at + n]))
 
     # --- what comes
 
@@ -281,7 +286,7 @@ class Session(Recovery):
         if pdu.flags & p.DIN_S:
             task.statsn, task.status = pdu.statsn, (pdu.status, b"", 0)     # before anything is asked for
         if self._numbered(conn, task, pdu.datasn):
-            if self.level == 0 and pdu.offset != task.covered():
+            if self.level == 0 and self.in_order() and pdu.offset != task.covered():
                 raise ProtocolViolation(f"Data-In at offset {pdu.offset}, expected {task.covered()} (13.18)")
             task.data[pdu.offset:end] = pdu.data
             task.have[pdu.offset] = max(len(pdu.data), task.have.get(pdu.offset, 0))
