@@ -19,7 +19,8 @@ AGAIN_S = .05               # between logins that the network broke
 RECOVERY_S = 40             # no recovery takes longer
 CLOSE_CONNECTION, FOR_RECOVERY = 1, 2       # reasons of a Logout, 11.14.1
 LOGOUT_DONE, LOGOUT_NO_CID, LOGOUT_NO_RECOVERY = range(3)
-SESSION_DOES_NOT_EXIST = 0x020A             # 11.13.5
+TOO_MANY_CONNECTIONS, SESSION_DOES_NOT_EXIST = 0x0206, 0x020A      # 11.13.5
+TOO_MANY_S = 12
 
 
 class Recovery:
@@ -36,6 +37,7 @@ class Recovery:
         self.baseline = 0                   # faults of the proxy when the session began
         self.stall_s = 3
         self.since_all_lost = None
+        self.too_many_since = None
 
     # --- beginning and end
 
@@ -105,7 +107,18 @@ class Recovery:
             r = await conn.login(self.proxy.address, tsih,
                                  {**offers, "MaxRecvDataSegmentLength": str(conn.max_recv)})
             self.counts["logins"] += 1
+            self.too_many_since = None
             return r
+        except Refused as e:
+            if e.status != TOO_MANY_CONNECTIONS or not self.touched():
+                raise
+            # logins whose last response was lost count, until the target learns that they were cut
+            self.counts["logins refused for now"] += 1
+            self.too_many_since = self.too_many_since or time.monotonic()
+            if time.monotonic() - self.too_many_since > TOO_MANY_S:
+                raise
+            await asyncio.wait((self.fails,), timeout=AGAIN_S)
+            return None
         except (Gone, OSError, TimeoutError) as e:
             self.counts["logins broken"] += 1
             self.say(f"login broken: {e!r}")
