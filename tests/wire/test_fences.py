@@ -2,6 +2,8 @@
 """Response fences over several connections (RFC 7143 4.2.2.3.3): what is fenced, and that nothing else is stuck
 when several fences, ends of connections and new ones meet."""
 
+import time
+
 import pytest
 
 from helpers import alive, quiet, wide_session
@@ -287,3 +289,21 @@ def test_function_behind_an_ordered_command(wide, lun, kind, function):
         after = [s.start(scsi.read10(BASE, 1), lun=lun, read=512, conn=c) for c in (one, two, one, two)]
         for r in s.wait_all(after):     # a reset is told once
             assert r.status == scsi.GOOD or function == p.LOGICAL_UNIT_RESET
+
+
+def test_asked_again(three, lun):
+    """4.2.2.3.3: the answer to a ping may tell too little, of what was sent again since (level 1), or be lost: the
+    target asks again."""
+    s, other = three
+    one, two, _ = s.conns
+    withhold(s, lun, two)
+    reset_by(other, lun)
+    cmd = s.start(scsi.test_unit_ready(), lun=lun, conn=one)
+    assert s.recv(two).opcode == p.NOP_IN       # it is answered, with the old ExpStatSN
+    quiet(s, one)
+    assert cmd.result is None
+    two.ack = None                      # from here on it would tell, if it was asked
+    start = time.monotonic()
+    s.wait_all([cmd])
+    assert time.monotonic() - start < 5
+    cmd.result.check(scsi.UNIT_ATTENTION, (0x29, 0x03))

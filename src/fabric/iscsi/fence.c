@@ -103,10 +103,17 @@ static void ping_sent(struct conn *conn, struct tx_pdu *p)
 	fence_acked(conn);
 }
 
-static void timed_out(struct loop_timer *t)
+/* Nothing that came has told enough. */
+static void ask_again(struct loop_timer *t)
 {
 	struct conn *conn = container_of(t, struct conn, fence.timer);
 
+	if (loop_now_ns(conn->loop) - conn->fence.since_ns < FENCE_ACK_NS) {
+		loop_timer_arm(conn->loop, t, FENCE_PING_NS);
+		if (conn->fence.marked)
+			nop_solicit(conn, NULL);
+		return;
+	}
 	sess_count_error(conn->sess, SESS_CONNECTION_ERROR);
 	conn_close(conn, "its initiator does not acknowledge responses");
 }
@@ -121,7 +128,8 @@ static void wait_for(struct fence *f, struct conn *conn)
 	atomic_fetch_add(&f->missing, 1);
 	conn->fence.waits = f;
 	conn->fence.marked = false;
-	loop_timer_arm(conn->loop, &conn->fence.timer, FENCE_ACK_NS);
+	conn->fence.since_ns = loop_now_ns(conn->loop);
+	loop_timer_arm(conn->loop, &conn->fence.timer, FENCE_PING_NS);
 	nop_solicit(conn, ping_sent);
 }
 
@@ -277,7 +285,7 @@ void fence_send(struct conn *conn, struct tx_pdu *p, bool fenced)
 void fence_init(struct conn *conn)
 {
 	list_init(&conn->fence.held);
-	conn->fence.timer.fire = timed_out;
+	conn->fence.timer.fire = ask_again;
 }
 
 /* The answers of fences that are not over. */

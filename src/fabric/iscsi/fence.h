@@ -31,7 +31,8 @@ struct conn_fence {
 	struct fence *waits; /* for what this connection's initiator has not acknowledged yet */
 	bool marked; /* StatSNs before `statsn` are it */
 	uint32_t statsn;
-	struct loop_timer timer;
+	uint64_t since_ns; /* it waits */
+	struct loop_timer timer; /* for the next ping */
 };
 
 void fence_init(struct conn *conn);

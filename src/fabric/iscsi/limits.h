@@ -158,6 +158,12 @@
 #define FENCE_ACK_NS 10000000000ull
 
 /*
+ * How often it is asked: the ping or its answer may be lost, or have come before something that was
+ * sent again (level 1).
+ */
+#define FENCE_PING_NS 250000000ull
+
+/*
  * Responses of a connection that wait for a fence. Each command acknowledges what came before it;
  * who sends on for four windows without is closed.
  */
