@@ -17,10 +17,12 @@ KINDS = ["RFC3720", "ResponseFence", "FastAbort"]
 BASE = 72000
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[("RFC3720", 0), ("ResponseFence", 1), ("FastAbort", 2), ("ResponseFence", 0), ("FastAbort", 0)],
+                ids=lambda x: f"{x[0]}-{x[1]}")
 def three(request, wide, lun):
     """A session of three connections, and one of another initiator that resets."""
-    with wide_session(wide, TaskReporting=request.param, MaxConnections=8, InitialR2T="Yes",
+    kind, level = request.param
+    with wide_session(wide, TaskReporting=kind, ErrorRecoveryLevel=level, MaxConnections=8, InitialR2T="Yes",
                       ImmediateData="No") as s, wide_session(wide, name=OTHER) as other:
         s.clear_ua(lun)
         other.clear_ua(lun)
