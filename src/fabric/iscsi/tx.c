@@ -120,8 +120,10 @@ void tx_send(struct conn *conn, struct tx_pdu *p)
 void tx_send_task(struct conn *conn, struct task *task)
 {
 	/* A fence lets go of it, but it is kept for another connection. */
-	if (conn->keeps || conn->recovered)
+	if (conn->keeps || conn->recovered) {
+		task->sending = false;
 		return;
+	}
 	task->sending = true;
 	conn->tx.tasks++;
 	conn->tx.task_bytes += task->cmd->in.bytes;
