@@ -34,7 +34,7 @@ enum { /* byte 0 */
 	TAS = 0x80, /* tasks that others abort get TASK ABORTED */
 };
 
-enum { NEXUSES = 2, SLOTS = 12, RECORDS_MAX = 96, NBLOCKS = 64, DATA_MAX = 1 << 19 };
+enum { NEXUSES = 2, SLOTS = 12, RECORDS_MAX = 96, NBLOCKS = 64, DATA_MAX = 1 << 17 };
 
 #define WAIT_NS (200 * NS_PER_S)
 
