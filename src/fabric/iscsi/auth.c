@@ -127,13 +127,13 @@ static int change(struct auth_user *u, enum auth_field field, const char *value,
 
 	if (u == &u->auth->own) {
 		engine_lock(u->auth->entity->eng);
-		explicit_bzero(at, FIELD_BYTES);
+		OPENSSL_cleanse(at, FIELD_BYTES);
 		strcpy(at, value);
 		engine_unlock(u->auth->entity->eng);
 		return 0;
 	}
 	memcpy(old, at, FIELD_BYTES);
-	explicit_bzero(at, FIELD_BYTES);
+	OPENSSL_cleanse(at, FIELD_BYTES);
 	strcpy(at, value);
 	if (make_shared(u->auth, &shared)) {
 		memcpy(at, old, FIELD_BYTES);
