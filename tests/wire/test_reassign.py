@@ -15,6 +15,7 @@ from lib.initiator import RESERVED_TAG, LoginFailed, Session, sn_add
 from lib.pdu import PDU
 
 BASE = 54000
+OTHER = "iqn.2026-01.example.test:reassign"
 NBLOCKS = 128
 TOTAL = NBLOCKS * 512
 
@@ -435,6 +436,31 @@ def test_abort_after_reassignment(two, lun):
     quiet(two, conn)
     assert two.tmf(p.ABORT_TASK, lun, ref_itt=cmd.itt, refcmdsn=sn_add(two.cmdsn, -1), conn=conn) == p.TMF_COMPLETE
     assert cmd.result is None
+
+
+@pytest.mark.parametrize("acknowledged", ["while it is lost", "after the logout"])
+def test_response_that_a_fence_held_back(wide, lun, acknowledged):
+    """7.2.2, 4.2.2.3.3: a status that waited at a response fence when its connection was lost moves with its task,
+    whenever the fence opens."""
+    with open_two(wide, lun, TaskReporting="ResponseFence") as s, wide_session(wide, name=OTHER) as other:
+        keeps, lost = s.conns
+        other.clear_ua(lun)
+        keeps.ack = keeps.expstatsn
+        s.wait(s.start(scsi.test_unit_ready(), lun=lun, conn=keeps))
+        assert other.tmf(p.LOGICAL_UNIT_RESET, lun) == p.TMF_COMPLETE
+        cmd = s.start(scsi.test_unit_ready(), lun=lun, conn=lost)
+        quiet(s, lost)
+        assert cmd.result is None, "the unit attention did not wait"
+        s.drop(lost, "close")
+        if acknowledged == "while it is lost":
+            keeps.ack = None
+            alive(s, keeps)
+        explicit(s, 1)
+        keeps.ack = None
+        alive(s, keeps)
+        assert s.reassign(cmd, keeps) == p.TMF_COMPLETE
+        go_on(s, cmd).check(scsi.UNIT_ATTENTION, (0x29, 0x03))
+        alive(s, keeps)
 
 
 def test_session_reinstatement_ends_parked_tasks(wide, two, lun):
