@@ -9,14 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "fabric/iscsi/dataout.h"
 #include "fabric/iscsi/login.h"
 #include "fabric/iscsi/login_log.h"
 #include "fabric/iscsi/recover.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
-
-#define NS_PER_S 1000000000ull
 
 static void conn_enter_ffp(struct conn *conn);
 static void conn_stop_receiving(struct conn *conn);

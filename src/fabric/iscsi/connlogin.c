@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/iov.h"
 #include "fabric/iscsi/login.h"
 #include "fabric/iscsi/login_log.h"
 #include "fabric/iscsi/sess.h"
-
-#define NS_PER_S 1000000000ull
 
 /*
  * ---- questions of the login phase

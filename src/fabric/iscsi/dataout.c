@@ -10,6 +10,7 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "base/iov.h"
 #include "engine/cmd.h"
 #include "fabric/iscsi/border.h"
@@ -18,8 +19,6 @@
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 #include "fabric/iscsi/tmf.h"
-
-#define NS_PER_S 1000000000ull
 
 enum { R2T_BITS = (1u << TASK_R2TS_MAX) - 1 };
 static_assert(R2T_BITS <= UINT8_MAX, "task->r2ts_open has a bit for each");

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "fabric/iscsi/isns_priv.h"
-
-#define NS_PER_S 1000000000ull
 
 static void try_connect(struct isns_server *s);
 static void begin_round(struct isns_server *s);

@@ -7,12 +7,12 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "fabric/iscsi/ffp.h"
 #include "fabric/iscsi/recover.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 
-#define NS_PER_S         1000000000ull
 #define COMMANDS_WAIT_NS 10000000000ull
 
 void logout_respond(

@@ -2,11 +2,10 @@
 /* nop.c: NOP-Out and NOP-In, pings either way (RFC 7143 11.18, 11.19). */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/iov.h"
 #include "fabric/iscsi/ffp.h"
 #include "fabric/iscsi/sess.h"
-
-#define NS_PER_S 1000000000ull
 
 void nop_out(struct conn *conn, const struct pdu *pdu, const struct iovec *data, unsigned n)
 {

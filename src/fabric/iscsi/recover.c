@@ -2,10 +2,9 @@
 /* recover.c: connections that have failed and are kept for the recovery of their tasks. */
 #include "fabric/iscsi/recover.h"
 
+#include "base/clock.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
-
-#define NS_PER_S 1000000000ull
 
 /* ---- keeping --------------------------------------------------------------------------------- */
 
