@@ -171,6 +171,15 @@ void hosts_session_ended(struct hosts *p, struct host *host)
 
 /* ---- how fast -------------------------------------------------------------------------------- */
 
+/*
+ * Time gone by since then. Each loop looks at the clock once an iteration, so one may be called
+ * with a time before that which another one has noted a moment ago: then it is none.
+ */
+static uint64_t since(uint64_t then_ns, uint64_t now_ns)
+{
+	return now_ns > then_ns ? now_ns - then_ns : 0;
+}
+
 bool hosts_login(struct hosts *p, struct host *host, uint64_t now_ns)
 {
 	bool ok = true;
@@ -178,7 +187,7 @@ bool hosts_login(struct hosts *p, struct host *host, uint64_t now_ns)
 	if (!host)
 		return true;
 	pthread_mutex_lock(&p->lock);
-	if (now_ns - host->second_start_ns >= NS_PER_S) {
+	if (since(host->second_start_ns, now_ns) >= NS_PER_S) {
 		host->second_start_ns = now_ns;
 		host->logins = 0;
 	}
@@ -193,7 +202,7 @@ bool hosts_login(struct hosts *p, struct host *host, uint64_t now_ns)
 /* Under the lock: what was wrong long ago is forgotten. */
 static void forgive(struct host *host, uint64_t now_ns)
 {
-	if (host->failures && now_ns - host->failed_ns >= HOST_FORGET_NS)
+	if (host->failures && since(host->failed_ns, now_ns) >= HOST_FORGET_NS)
 		host->failures = 0;
 }
 
@@ -239,7 +248,8 @@ void hosts_failed(struct hosts *p, struct host *host, uint64_t now_ns)
 	pthread_mutex_lock(&p->lock);
 	forgive(host, now_ns);
 	host->failures++;
-	host->failed_ns = now_ns;
+	if (host->failed_ns < now_ns)
+		host->failed_ns = now_ns;
 	delay = delay_of(&p->limits, host->failures);
 	if (host->free_at_ns < now_ns + delay)
 		host->free_at_ns = now_ns + delay;

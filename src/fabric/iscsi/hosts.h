@@ -11,7 +11,7 @@
  * between them that doubles with each wrong one. Delaying only the refusals would be no use: who
  * guesses on many connections at once takes silence for a no.
  *
- * Any thread. Times are those of the caller's loop.
+ * Any thread. Times are those of the caller's loop, which may be a little behind those of others.
  */
 #ifndef ULIO_FABRIC_ISCSI_HOSTS_H
 #define ULIO_FABRIC_ISCSI_HOSTS_H

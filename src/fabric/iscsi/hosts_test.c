@@ -187,6 +187,27 @@ static void test_no_backoff(void **state)
 	hosts_leave(&hosts, a);
 }
 
+/* Loops look at the clock at different moments: one that is behind forgives nothing. */
+static void test_loop_behind(void **state)
+{
+	struct host_limits l = { .logins_per_s = 2, .backoff_max_s = HOST_BACKOFF_MAX_S };
+	struct host *a = enter("10.0.0.1", false);
+	uint64_t now = 100 * NS_PER_S, behind = now - 1;
+
+	hosts_set_limits(&hosts, &l);
+	assert_true(hosts_login(&hosts, a, now));
+	assert_true(hosts_login(&hosts, a, behind));
+	assert_false(hosts_login(&hosts, a, behind));
+	for (int i = 0; i < 3; i++)
+		hosts_failed(&hosts, a, now);
+	assert_int_equal(
+		hosts_judge_at(&hosts, a, behind, HOST_WAIT_NS), now + 4 * HOST_BACKOFF_FIRST_NS);
+	hosts_failed(&hosts, a, behind);
+	assert_int_equal(a->failures, 4);
+	assert_int_equal(a->failed_ns, now);
+	hosts_leave(&hosts, a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -197,6 +218,7 @@ int main(void)
 		T(test_bounded),
 		T(test_backoff),
 		T(test_no_backoff),
+		T(test_loop_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,7 +118,9 @@ static uint64_t keep(struct login_log *l, const struct login_record *r, uint64_t
 	at->untold++;
 	at->last_s = r->last_s;
 	memcpy(at->peer, r->peer, sizeof(at->peer));
-	if (at->count == 1 || now_ns - at->told_ns >= LOGIN_RECORD_QUIET_NS) {
+	/* Another loop may have noted a time that this one has yet to come to. */
+	if (at->count == 1 ||
+		(now_ns > at->told_ns && now_ns - at->told_ns >= LOGIN_RECORD_QUIET_NS)) {
 		told = at->untold;
 		at->untold = 0;
 		at->told_ns = now_ns;

@@ -70,7 +70,8 @@ int portal_set_redirect_permanent(struct portal *p, bool on, struct errmsg *err)
 /* Logins that were sent to this socket and may still come. */
 static uint32_t *coming(struct inlet *in, uint64_t now_ns)
 {
-	if (in->sent && now_ns - in->sent_ns > REDIRECT_ARRIVES_NS)
+	/* Another loop may have noted a time that this one has yet to come to. */
+	if (in->sent && now_ns > in->sent_ns && now_ns - in->sent_ns > REDIRECT_ARRIVES_NS)
 		in->sent = 0;
 	return &in->sent;
 }
