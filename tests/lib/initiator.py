@@ -282,20 +282,28 @@ class Session:
         cmd.datasn += 1
         if self.yes("DataPDUInOrder") and n and pdu.offset != cmd.received:
             raise ProtocolViolation(f"Data-In at offset {pdu.offset}, expected {cmd.received} (13.18)")
-        if pdu.offset + n > cmd.edtl:
-            raise ProtocolViolation(f"Data-In beyond the expected length {cmd.edtl} (11.7.6): {pdu}")
         if pdu.flags & p.DIN_A and self.num("ErrorRecoveryLevel") == 0:
             raise ProtocolViolation("A bit at ErrorRecoveryLevel 0 (11.7.2)")
-        end = pdu.offset + n
-        if end > len(cmd.data_in):
-            cmd.data_in.extend(bytes(end - len(cmd.data_in)))
-        cmd.data_in[pdu.offset:end] = pdu.data
-        cmd.received = max(cmd.received, end)
+        self._store(cmd, pdu)
         cmd.burst += n
         if cmd.burst > self.num("MaxBurstLength"):
             raise ProtocolViolation(f"Data-In sequence of {cmd.burst} over MaxBurstLength (13.13)")
         if pdu.flags & p.F:
             cmd.burst = 0
+        self._data_in_status(cmd, pdu)
+
+    def _store(self, cmd, pdu):
+        """The bytes of a Data-In to their place."""
+        end = pdu.offset + len(pdu.data)
+        if end > cmd.edtl:
+            raise ProtocolViolation(f"Data-In beyond the expected length {cmd.edtl} (11.7.6): {pdu}")
+        if end > len(cmd.data_in):
+            cmd.data_in.extend(bytes(end - len(cmd.data_in)))
+        cmd.data_in[pdu.offset:end] = pdu.data
+        cmd.received = max(cmd.received, end)
+
+    def _data_in_status(self, cmd, pdu):
+        """The status that a Data-In may carry."""
         if pdu.flags & p.DIN_S:
             if not pdu.flags & p.F:
                 raise ProtocolViolation("Data-In with S but not F (11.7.1)")
@@ -305,17 +313,10 @@ class Session:
 
     def _r2t(self, pdu, conn):
         cmd = self._find(pdu)
-        if pdu.ttt == RESERVED_TAG:
-            raise ProtocolViolation("R2T with the reserved TTT (11.8.5)")
-        if pdu.data:
-            raise ProtocolViolation("R2T with a data segment (11.8)")
+        self._check_r2t(cmd, pdu)
         if pdu.r2tsn != cmd.r2tsn:
             raise ProtocolViolation(f"R2TSN {pdu.r2tsn}, expected {cmd.r2tsn} (11.8.3)")
         cmd.r2tsn += 1
-        if pdu.length == 0 or pdu.length > self.num("MaxBurstLength"):
-            raise ProtocolViolation(f"R2T for {pdu.length} bytes (11.8.4)")
-        if pdu.offset + pdu.length > cmd.edtl:
-            raise ProtocolViolation(f"R2T beyond the expected length {cmd.edtl}: {pdu}")
         if self.yes("DataSequenceInOrder") and cmd.r2ts:
             last = cmd.r2ts[-1]
             if pdu.offset != last.offset + last.length:
@@ -323,6 +324,20 @@ class Session:
         if not cmd.r2ts and pdu.offset != cmd.unsolicited and self.yes("DataSequenceInOrder"):
             raise ProtocolViolation(f"first R2T at {pdu.offset}, {cmd.unsolicited} bytes were sent")
         cmd.r2ts.append(pdu)
+        self._open_r2t(cmd, pdu, conn)
+
+    def _check_r2t(self, cmd, pdu):
+        """What holds for each R2T by itself."""
+        if pdu.ttt == RESERVED_TAG:
+            raise ProtocolViolation("R2T with the reserved TTT (11.8.5)")
+        if pdu.data:
+            raise ProtocolViolation("R2T with a data segment (11.8)")
+        if pdu.length == 0 or pdu.length > self.num("MaxBurstLength"):
+            raise ProtocolViolation(f"R2T for {pdu.length} bytes (11.8.4)")
+        if pdu.offset + pdu.length > cmd.edtl:
+            raise ProtocolViolation(f"R2T beyond the expected length {cmd.edtl}: {pdu}")
+
+    def _open_r2t(self, cmd, pdu, conn):
         cmd.open_r2t[pdu.ttt] = pdu.length
         if len(cmd.open_r2t) > self.num("MaxOutstandingR2T"):
             raise ProtocolViolation(f"{len(cmd.open_r2t)} R2Ts outstanding (13.17)")
@@ -331,6 +346,13 @@ class Session:
 
     def _response(self, pdu):
         cmd = self._find(pdu)
+        sense = self._check_response(pdu)
+        if pdu.response == 0 and cmd.datain_pdus and pdu.expdatasn != cmd.datasn:
+            raise ProtocolViolation(f"ExpDataSN {pdu.expdatasn}, {cmd.datasn} Data-In were sent (11.4.8)")
+        self._finish(cmd, pdu, sense)
+
+    def _check_response(self, pdu):
+        """What holds for each SCSI Response by itself; returns its sense data."""
         sense = b""
         if len(pdu.data) >= 2:
             n = int.from_bytes(pdu.data[:2], "big")
@@ -341,9 +363,7 @@ class Session:
             raise ProtocolViolation("both O and U (11.4.1)")
         if not pdu.flags & (p.RSP_O | p.RSP_U) and pdu.residual:
             raise ProtocolViolation("Residual Count without O or U (11.4.5.1)")
-        if pdu.response == 0 and cmd.datain_pdus and pdu.expdatasn != cmd.datasn:
-            raise ProtocolViolation(f"ExpDataSN {pdu.expdatasn}, {cmd.datasn} Data-In were sent (11.4.8)")
-        self._finish(cmd, pdu, sense)
+        return sense
 
     def _finish(self, cmd, pdu, sense):
         cmd.result = Result(cmd, pdu, sense)

@@ -96,7 +96,7 @@ class Recovery(Session):
 
     def start(self, cdb, **kw):
         cmd = super().start(cdb, **kw)
-        cmd.seen, cmd.again, cmd.responses, cmd.moved = {}, [], [], False
+        cmd.seen, cmd.again, cmd.responses, cmd.moved, cmd.recut = {}, [], [], False, False
         return cmd
 
     def _find(self, pdu):
@@ -105,9 +105,13 @@ class Recovery(Session):
             raise ProtocolViolation(f"PDU for a task that is not in flight: {pdu}")
         return cmd
 
+    @staticmethod
+    def _whole(cmd):
+        """Nothing of the task got lost, moved or was cut anew: its numbers count without a gap (4.2.2.4)."""
+        return not (cmd.conn.lost or cmd.conn.lose or cmd.moved or cmd.recut)
+
     def _data_in(self, pdu):
         cmd = self._find(pdu)
-        n, end = len(pdu.data), pdu.offset + len(pdu.data)
         first = cmd.seen.get(pdu.datasn)
         if first is not None:
             if not replica(first, pdu):
@@ -116,22 +120,16 @@ class Recovery(Session):
             if pdu.flags & p.DIN_S and cmd.result is None:
                 self._finish(cmd, pdu, b"")
             return
+        if self._whole(cmd) and pdu.datasn != len(cmd.seen):
+            raise ProtocolViolation(f"DataSN {pdu.datasn}, expected {len(cmd.seen)} (11.7.5)")
         cmd.seen[pdu.datasn] = pdu
         cmd.datain_pdus.append(pdu)
-        if end > cmd.edtl:
-            raise ProtocolViolation(f"Data-In beyond the expected length {cmd.edtl} (11.7.6): {pdu}")
-        if n > self.num("MaxBurstLength"):
+        if len(pdu.data) > self.num("MaxBurstLength"):
             raise ProtocolViolation("Data-In longer than MaxBurstLength (13.13)")
-        if end > len(cmd.data_in):
-            cmd.data_in.extend(bytes(end - len(cmd.data_in)))
-        cmd.data_in[pdu.offset:end] = pdu.data
-        cmd.received = max(cmd.received, end)
+        self._store(cmd, pdu)
         if pdu.flags & p.DIN_A:
             self._acknowledge(cmd, pdu)
-        if pdu.flags & p.DIN_S:
-            if not pdu.flags & p.F:
-                raise ProtocolViolation("Data-In with S but not F (11.7.1)")
-            self._finish(cmd, pdu, b"")
+        self._data_in_status(cmd, pdu)
 
     def _acknowledge(self, cmd, pdu):
         if self.num("ErrorRecoveryLevel") == 0:
@@ -145,28 +143,23 @@ class Recovery(Session):
 
     def _r2t(self, pdu, conn):
         cmd = self._find(pdu)
-        if pdu.ttt == RESERVED_TAG or pdu.data:
-            raise ProtocolViolation(f"malformed R2T (11.8): {pdu}")
-        if not 0 < pdu.length <= self.num("MaxBurstLength") or pdu.offset + pdu.length > cmd.edtl:
-            raise ProtocolViolation(f"R2T outside of what was offered (11.8.4): {pdu}")
+        self._check_r2t(cmd, pdu)
         first = next((x for x in cmd.r2ts if x.r2tsn == pdu.r2tsn and not cmd.moved), None)
         if first is not None:
             if not replica(first, pdu, {"statsn"}):
                 raise ProtocolViolation(f"R2TSN {pdu.r2tsn} sent again, but changed: {first} and {pdu} (11.16)")
             cmd.again.append(pdu)
         else:
+            if self._whole(cmd) and pdu.r2tsn != len(cmd.r2ts):
+                raise ProtocolViolation(f"R2TSN {pdu.r2tsn}, expected {len(cmd.r2ts)} (11.8.3)")
             cmd.r2ts.append(pdu)
-        cmd.open_r2t[pdu.ttt] = pdu.length
-        if len(cmd.open_r2t) > self.num("MaxOutstandingR2T"):
-            raise ProtocolViolation(f"{len(cmd.open_r2t)} R2Ts outstanding (13.17)")
-        if not cmd.hold_r2t:
-            self.answer_r2t(cmd, pdu, conn)
+        self._open_r2t(cmd, pdu, conn)
 
     def _response(self, pdu):
         cmd = self._find(pdu)
-        sense = b""
-        if len(pdu.data) >= 2:
-            sense = pdu.data[2:2 + int.from_bytes(pdu.data[:2], "big")]
+        sense = self._check_response(pdu)
+        if self._whole(cmd) and pdu.response == 0 and cmd.seen and pdu.expdatasn != len(cmd.seen):
+            raise ProtocolViolation(f"ExpDataSN {pdu.expdatasn}, {len(cmd.seen)} Data-In were sent (11.4.8)")
         if cmd.responses and not replica(cmd.responses[0], pdu, {"expdatasn", "snack_tag"}):
             raise ProtocolViolation(f"a second Response, and another one: {pdu} (11.16)")
         cmd.responses.append(pdu)
@@ -199,8 +192,8 @@ class Recovery(Session):
 
     def snack_rdata(self, cmd, tag):
         """All unacknowledged Data-In again in segments of the present size (11.16.3)."""
-        for n in list(cmd.seen):
-            del cmd.seen[n]
+        cmd.seen.clear()
+        cmd.recut = True
         return self.snack(SNACK_RDATA, itt=cmd.itt, ttt=tag, lun=cmd.lun, conn=cmd.conn)
 
     def wait_until(self, done, conn=None, timeout=None):
