@@ -36,6 +36,17 @@ static bool resolve(const struct isns_server *s, const struct isns_snap *of, uin
 	return true;
 }
 
+/* Whether this server is to know a portal at that address, whatever it is called here. */
+static bool is_wanted(const struct isns_server *s, const struct sockaddr_storage *at)
+{
+	struct sockaddr_storage other;
+
+	for (uint32_t i = 0; i < s->wanted->nportals; i++)
+		if (resolve(s, s->wanted, i, &other) && address_equal(&other, at))
+			return true;
+	return false;
+}
+
 static void put_portal(struct strbuf *b, enum isns_tag address, enum isns_tag port,
 	const struct sockaddr_storage *at)
 {
@@ -145,9 +156,8 @@ static int message_deregister(const struct isns_server *s, struct strbuf *b, uin
 		any = true;
 	}
 	for (; i < d->ntargets + d->nportals && b->len < ISNS_MESSAGE_BYTES; i++) {
-		uint32_t p = i - d->ntargets;
-
-		if (isns_snap_has_portal(s->wanted, &d->portals[p].addr) || !resolve(s, d, p, &at))
+		/* 10.0.0.1 in place of 0.0.0.0 may be what that was registered as. */
+		if (!resolve(s, d, i - d->ntargets, &at) || is_wanted(s, &at))
 			continue;
 		put_portal(b, ISNS_PORTAL_ADDRESS, ISNS_PORTAL_PORT, &at);
 		any = true;

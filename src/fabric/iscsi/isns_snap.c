@@ -193,11 +193,3 @@ bool isns_snap_has_target(const struct isns_snap *s, const char *name)
 {
 	return find(s, name) != NULL;
 }
-
-bool isns_snap_has_portal(const struct isns_snap *s, const struct sockaddr_storage *addr)
-{
-	for (uint32_t i = 0; i < s->nportals; i++)
-		if (address_equal(&s->portals[i].addr, addr))
-			return true;
-	return false;
-}

@@ -48,11 +48,10 @@ struct isns_snap *isns_snap_new(struct entity *e);
 struct isns_snap *isns_snap_ref(struct isns_snap *s);
 void isns_snap_unref(struct isns_snap *s); /* NULL: nothing */
 bool isns_snap_equal(const struct isns_snap *a, const struct isns_snap *b);
-/* Whether it has a target of that name; a portal of that address. */
+/* Whether it has a target of that name. */
 bool isns_snap_has_target(const struct isns_snap *s, const char *name);
 /* Whether b has the target t of a just so: alias, portals, tags. */
 bool isns_snap_same_target(
 	const struct isns_snap *a, const struct isns_snap_target *t, const struct isns_snap *b);
-bool isns_snap_has_portal(const struct isns_snap *s, const struct sockaddr_storage *addr);
 
 #endif

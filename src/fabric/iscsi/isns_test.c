@@ -106,6 +106,27 @@ static void test_what_is_told(void **state)
 	assert_int_equal(portal_free(p, NULL), 0);
 }
 
+/* An address in place of "any address" is not withdrawn as what that was registered as. */
+static void test_any_narrowed(void **state)
+{
+	struct server *s = &b.servers[0];
+	struct portal *p;
+
+	add_target("0.0.0.0:3260");
+	assert_int_equal(portal_new(b.tpgs[0], "0.0.0.0:3261", &p, NULL), 0);
+	serve(s);
+	configure("10.0.0.5");
+	settled();
+	assert_int_equal(s->nports, 2);
+	assert_int_equal(portal_free(p, NULL), 0);
+	assert_int_equal(portal_free(b.portals[0], NULL), 0);
+	assert_int_equal(portal_new(b.tpgs[0], "127.0.0.1:3260", &b.portals[0], NULL), 0);
+	isns_changed(b.e->isns);
+	run_for(S);
+	assert_int_equal(s->nports, 1);
+	assert_int_equal(s->ports[0], 3260);
+}
+
 /* Many: in several messages, none of which is too long. */
 static void test_many(void **state)
 {
@@ -512,6 +533,7 @@ int main(void)
 		CASE(test_nothing),
 		CASE(test_changes),
 		CASE(test_what_is_told),
+		CASE(test_any_narrowed),
 		CASE(test_many),
 		CASE(test_back_off),
 		CASE(test_nobody_there),
