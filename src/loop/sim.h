@@ -28,6 +28,8 @@ int sim_connect(struct loops *loops, const struct sockaddr *to, socklen_t len);
  * and sim_serve_end(). Where nobody listens the program's connections are refused.
  */
 int sim_serve(struct loops *loops, const struct sockaddr *at, socklen_t len);
+/* The IPv4 address that connections are made from, from now on; 127.0.0.1 at first. */
+void sim_set_host(struct loops *loops, uint32_t ip);
 /* The next connection that came, a descriptor as of sim_connect(); -EAGAIN: none. */
 int sim_accept(struct loops *loops, int fd);
 /* Listen no more; what was not accepted is closed. */

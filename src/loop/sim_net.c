@@ -555,11 +555,11 @@ static struct sim_conn *conn_new(struct sim *sim)
 	return c;
 }
 
-/* The loopback address of the family, with a new port. */
+/* The address of the family that connections are made from, with a new port. */
 static void addr_local(struct sim *sim, struct sockaddr_storage *ret, sa_family_t family)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		.sin_addr.s_addr = htonl(sim->host_v4 ? sim->host_v4 : INADDR_LOOPBACK) };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 
 	if (family == AF_INET)
@@ -570,6 +570,11 @@ static void addr_local(struct sim *sim, struct sockaddr_storage *ret, sa_family_
 		ret->ss_family = family;
 	if (addr_port(ret))
 		*addr_port(ret) = htons(sim->next_port++);
+}
+
+void sim_set_host(struct loops *loops, uint32_t ip)
+{
+	sim_of(loops)->host_v4 = ip;
 }
 
 int sim_connect(struct loops *loops, const struct sockaddr *to, socklen_t len)

@@ -53,6 +53,7 @@ struct sim {
 	unsigned nfds, fds_cap;
 	struct list conns, listens, servers, files; /* all that exist */
 	uint16_t next_port;
+	uint32_t host_v4; /* the IPv4 address that connections are made from; 0: 127.0.0.1 */
 	struct sim_disk *disk;
 	bool own_disk;
 	struct sim_faults faults;
