@@ -147,6 +147,15 @@ bool address_equal(const struct sockaddr_storage *a, const struct sockaddr_stora
 	       in6(a)->sin6_scope_id == in6(b)->sin6_scope_id;
 }
 
+bool address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	char x[ADDRESS_TEXT_BYTES], y[ADDRESS_TEXT_BYTES];
+
+	address_format(a, 0, x, sizeof(x));
+	address_format(b, 0, y, sizeof(y));
+	return !strcmp(x, y);
+}
+
 bool address_is_endpoint(const char *text)
 {
 	const char *colon = strrchr(text, ':');

@@ -38,6 +38,9 @@ int address_family(const struct sockaddr_storage *ss);
 /* Whether both have the same address and port; and the same link, of link-local ones. */
 bool address_equal(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 
+/* The same but for the ports; IPv4 in IPv6 is IPv4. */
+bool address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+
 /* Whether text may be told to initiators as HOST:PORT (13.8), a host name included. */
 bool address_is_endpoint(const char *text);
 

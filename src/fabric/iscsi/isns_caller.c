@@ -14,21 +14,12 @@
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static bool is_at(const struct isns_server *s, const struct sockaddr_storage *peer)
-{
-	char a[ADDRESS_TEXT_BYTES], b[ADDRESS_TEXT_BYTES];
-
-	address_format(peer, 0, a, sizeof(a));
-	address_format(&s->addr, 0, b, sizeof(b));
-	return !strcmp(a, b);
-}
-
 static bool is_servers(const struct isns *in, const struct sockaddr_storage *peer)
 {
 	const struct isns_server *s;
 
 	list_for_each (s, &in->servers, struct isns_server, at)
-		if (is_at(s, peer))
+		if (address_same_host(&s->addr, peer))
 			return true;
 	return false;
 }
@@ -41,7 +32,7 @@ static struct isns_server *next_server(
 	struct isns_server *s;
 
 	list_for_each (s, &in->servers, struct isns_server, at) {
-		if (seen && (!known || is_at(s, peer)))
+		if (seen && (!known || address_same_host(&s->addr, peer)))
 			return s;
 		seen |= s == after;
 	}

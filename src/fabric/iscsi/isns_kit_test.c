@@ -90,6 +90,10 @@ static void registered(struct server *s, const struct isns_attr *a)
 	case ISNS_REGISTRATION_PERIOD:
 		s->period = v;
 		break;
+	case ISNS_PORTAL_ADDRESS:
+		assert_int_equal(a->n, sizeof(s->last_address));
+		memcpy(s->last_address, a->value, a->n);
+		break;
 	case ISNS_PORTAL_PORT:
 		set_port(s, v, true);
 		break;

@@ -30,6 +30,13 @@ static void forget_done(struct isns_server *s)
 	s->info.targets = s->info.portals = 0;
 }
 
+/* What it has of us is not what is wanted: it is replaced. */
+static void forget_all(struct isns_server *s)
+{
+	forget_done(s);
+	s->ever = false;
+}
+
 static uint64_t pause_ns(struct isns_server *s)
 {
 	uint64_t ns = ISNS_RETRY_FIRST_NS;
@@ -63,7 +70,7 @@ static void fail(struct isns_server *s, const char *what, const char *why)
 static void is_registered(struct isns_server *s)
 {
 	const struct isns *in = s->isns;
-	uint64_t sign_s = s->period_s / 3;
+	uint64_t sign_s = s->period_s && s->period_s < 3 ? 1 : s->period_s / 3;
 
 	s->state = ISNS_REGISTERED;
 	s->failures = 0;
@@ -209,8 +216,7 @@ static void query_answered(struct isns_server *s, uint32_t status, const uint8_t
 	}
 	log_limited(&s->isns->log, LOG_LEVEL_INFO, "isns", s->name,
 		"it does not know this host any more: registering anew");
-	forget_done(s);
-	s->ever = false;
+	forget_all(s);
 	begin_round(s);
 }
 
@@ -254,8 +260,7 @@ static void registration_answered(
 		return;
 	}
 	/* What it has is not what we believe it has. */
-	forget_done(s);
-	s->ever = false;
+	forget_all(s);
 	fail(s, "the server refuses the registration", isns_status_name(status));
 }
 
@@ -325,9 +330,10 @@ static void connected(struct loop_op *op, int res)
 		return;
 	}
 	/* What was registered for "any address" was for the one that it was reached from. */
-	if (s->done && address_family(&s->local) != address_family(&s->registered_from))
-		forget_done(s);
-	if (s->done && s->done == in->now) {
+	if (s->done && !address_same_host(&s->local, &s->registered_from))
+		forget_all(s);
+	/* Before it is told of changes: it may have come back without what it knew. */
+	if (s->done) {
 		s->state = ISNS_REGISTERING;
 		query(s);
 	} else {
@@ -437,9 +443,8 @@ void isns_server_wake(struct isns_server *s, bool again)
 	if (again && s->wanted) {
 		s->again = true;
 	} else if (again) {
-		/* With other settings than it was told: what it has of us is replaced. */
-		forget_done(s);
-		s->ever = false;
+		/* With other settings than it was told. */
+		forget_all(s);
 	}
 	if (!now)
 		return;

@@ -281,6 +281,53 @@ static void test_lost_connection(void **state)
 	run_for(80 * S);
 	assert_true(is_registered());
 	assert_int_equal(s->nnodes, 1);
+	/* All of it, although but a part is new to us. */
+	serve_no_more(s);
+	forget(s);
+	add_target("10.0.0.1:3260");
+	run_for(20 * S);
+	serve(s);
+	run_for(80 * S);
+	assert_true(is_registered());
+	assert_int_equal(s->nnodes, 2);
+}
+
+/* "Any address" is the one that the server is reached from, also when that changes. */
+static void test_moved(void **state)
+{
+	static const uint8_t before[] = { 127, 0, 0, 1 }, after[] = { 10, 0, 0, 9 };
+	struct server *s = &b.servers[0];
+
+	add_target("0.0.0.0:3260");
+	serve(s);
+	configure("10.0.0.5");
+	settled();
+	assert_memory_equal(s->last_address + 12, before, 4);
+	sim_set_host(b.rig.k.loops, 0x0a000009);
+	drop_peer(s);
+	assert_true(run_until(is_not_registered));
+	run_for(20 * S);
+	assert_true(is_registered());
+	assert_memory_equal(s->last_address + 12, after, 4);
+	assert_int_equal(s->replaces, 2);
+	assert_int_equal(s->nports, 1);
+}
+
+/* A period so short that a third of it is less than a second. */
+static void test_short_period(void **state)
+{
+	struct isns_settings set;
+	struct server *s = &b.servers[0];
+
+	add_target("10.0.0.1:3260");
+	serve(s);
+	configure("10.0.0.5");
+	set = *isns_settings(b.e->isns);
+	set.period_s = 2;
+	assert_int_equal(isns_configure(b.e->isns, &set, NULL), 0);
+	settled();
+	run_for(10 * S);
+	assert_in_range(s->queries, 5, 11);
 }
 
 static void test_two_servers(void **state)
@@ -542,6 +589,8 @@ int main(void)
 		CASE(test_refused),
 		CASE(test_signs_of_life),
 		CASE(test_lost_connection),
+		CASE(test_moved),
+		CASE(test_short_period),
 		CASE(test_two_servers),
 		CASE(test_settings),
 		CASE(test_bad_settings),

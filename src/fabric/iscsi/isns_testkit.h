@@ -30,6 +30,7 @@ struct server {
 	char nodes[NODES_MAX][NODE_NAME_BYTES_MAX + 1];
 	unsigned nnodes;
 	uint16_t ports[PORTALS_MAX];
+	uint8_t last_address[16]; /* of a portal */
 	unsigned nports, npgs;
 	uint32_t esi_port, scn_port, period;
 	/* what came */
