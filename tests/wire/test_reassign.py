@@ -13,6 +13,7 @@ from lib import pdu as p
 from lib import scsi
 from lib.initiator import RESERVED_TAG, LoginFailed, Session, sn_add
 from lib.pdu import PDU
+from lib.recovery import replica
 
 BASE = 54000
 OTHER = "iqn.2026-01.example.test:reassign"
@@ -511,3 +512,21 @@ def test_statsn_and_snack_on_the_new_connection(two, lun, data):
     assert two.reassign(cmd, conn, expdatasn=0) == p.TMF_COMPLETE
     two.complete(cmd).good()
     assert two.data(cmd) == data and len(conn.lost) == 2
+
+
+def test_status_again_when_all_data_had_come(two, lun, data):
+    """11.5.6, 11.16: all Data-In had come, so that only the status comes on the new connection; lost there, too, it
+    comes by a Status SNACK as it was."""
+    cmd = lost_read(two, lun, 16)
+    two.drop(two.conns[1])
+    conn = explicit(two, 1)
+    conn.ack = conn.expstatsn
+    conn.lose = lambda pdu: pdu.opcode == p.SCSI_RSP
+    assert two.reassign(cmd, conn, expdatasn=16) == p.TMF_COMPLETE
+    alive(two, conn)
+    conn.lose, conn.replay = None, True
+    two.snack_status(conn.lost[0].statsn, 1, conn)
+    again = two.recv(conn)
+    assert replica(conn.lost[0], again), f"{conn.lost[0]} came again as {again}"
+    conn.ack = None
+    alive(two, conn)

@@ -90,6 +90,7 @@ struct task {
 	unsigned at; /* slice and offset of the next byte */
 	size_t at_off;
 	bool status_sent;
+	bool status_in_data; /* it was sent in the last Data-In */
 	bool retained, slot_kept; /* counted in conn->retain.tasks and .slots */
 
 	/* Nothing is cleared from here on: a slot is set before it is used. */

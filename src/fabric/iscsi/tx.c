@@ -257,10 +257,11 @@ static bool status_with_data(const struct task *task)
 }
 
 /* The task has been told its status: it is over but for being kept. */
-static void status_laid(struct conn *conn, struct task *task)
+static void status_laid(struct conn *conn, struct task *task, bool in_data)
 {
 	task->tx.statsn = conn->statsn++;
 	task->status_sent = true;
+	task->status_in_data = in_data;
 	task_forget_itt(task);
 }
 
@@ -336,7 +337,7 @@ static void lay_next_data_in(struct conn *conn, struct tx_batch *b, struct task 
 	task->sent += d.len;
 	lay_data_in(conn, b, task, &d, conn->statsn, !conn->shuffles);
 	if (d.last && status_with_data(task))
-		status_laid(conn, task);
+		status_laid(conn, task, true);
 }
 
 /* RFC 7143 11.4 */
@@ -391,7 +392,7 @@ static void lay_task(struct conn *conn, struct tx_batch *b, struct task *task)
 			lay_next_data_in(conn, b, task);
 		} else {
 			lay_response(conn, b, task, conn->statsn);
-			status_laid(conn, task);
+			status_laid(conn, task, false);
 		}
 	}
 }
@@ -417,7 +418,7 @@ static void lay_status_again(struct conn *conn, struct tx_batch *b, struct tx_it
 
 	if (of->kind == TX_PDU) {
 		lay_pdu(conn, b, pdu_of(of), of->statsn);
-	} else if (task->cmd->in.bytes && status_with_data(task)) {
+	} else if (task->status_in_data && !task->snack_tag) {
 		d = datain_at(task, task->datasn - 1);
 		lay_data_in(conn, b, task, &d, of->statsn, false);
 	} else {
