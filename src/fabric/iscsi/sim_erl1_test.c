@@ -744,6 +744,26 @@ static void cut_off(void **state)
 	}
 }
 
+/* It goes while a response is on its way for the first time and is to be sent again. */
+static void cut_off_in_flight(void **state)
+{
+	for (uint64_t seed = 0; seed < 8; seed++) {
+		begin(seed, 1, false);
+		loss = 0;
+		login();
+		/* Nobody takes it: the first batch does not get through, the rest waits behind. */
+		sim_stall(t.rig.k.loops, fd, true);
+		for (unsigned i = 0; i < 4; i++) {
+			ping();
+			(void)sim_run(t.rig.k.loops, NULL, NULL, 100);
+		}
+		snack(ISCSI_SNACK_STATUS, TAG_RESERVED, TAG_RESERVED, 0, 0);
+		(void)sim_run(t.rig.k.loops, NULL, NULL, 100);
+		sim_close(t.rig.k.loops, fd, seed & 1);
+		end();
+	}
+}
+
 /* Without any acknowledgement: the window closes, and a ping asks for one. */
 static void never_acked(void **state)
 {
@@ -791,6 +811,7 @@ int main(void)
 		cmocka_unit_test(orders),
 		cmocka_unit_test(losses),
 		cmocka_unit_test(cut_off),
+		cmocka_unit_test(cut_off_in_flight),
 		cmocka_unit_test(never_acked),
 	};
 

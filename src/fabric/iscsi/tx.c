@@ -565,7 +565,9 @@ static void item_done(struct conn *conn, struct tx_item *item)
 		break;
 	default:
 		tell_sent(conn, item);
-		tx_pdu_free(conn, pdu_of(item));
+		/* The last of those that are to send it again frees it. */
+		if (!item->holds)
+			tx_pdu_free(conn, pdu_of(item));
 	}
 }
 
