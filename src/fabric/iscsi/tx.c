@@ -701,8 +701,11 @@ bool tx_status_again(struct conn *conn, struct tx_item *item)
 	/* Once is enough for those that are on their way. */
 	if (item->again)
 		return true;
-	item->again = again(conn, item, 0, 0, true);
-	return item->again;
+	/* Without memory the connection is closed by now, and the item gone. */
+	if (!again(conn, item, 0, 0, true))
+		return false;
+	item->again = true;
+	return true;
 }
 
 bool tx_data_again(struct conn *conn, struct task *task, uint32_t from, uint32_t to)
