@@ -6,9 +6,13 @@ import time
 
 import pytest
 
+from lib import keys as textkeys
+from lib import pdu as p
+from lib.connection import Closed
 from lib.daemon import IS_TGT
 from lib.initiator import (DEFAULT_NAME, FULL_FEATURE, OPERATIONAL, SECURITY, Chap, Connection, Login, LoginFailed,
                            chap_binary, chap_response)
+from lib.pdu import PDU
 
 pytestmark = pytest.mark.skipif(IS_TGT, reason="ulio's own configuration")
 
@@ -87,6 +91,29 @@ def test_one_that_leaves_while_it_waits(peerd):
                          ("TargetName", peerd.iqn), ("AuthMethod", "CHAP")], SECURITY)
             lg.exchange([("CHAP_A", "7")], SECURITY)
             lg.send([("CHAP_N", USER), ("CHAP_R", "0x" + bytes(32).hex())], SECURITY, OPERATIONAL)
+    with peerd.session() as s:
+        s.logout()
+
+
+def test_more_while_an_answer_waits(peerd):
+    """6.2: one Login Request at a time. What comes while one is held back ends the connection, and nothing of it is
+    judged later (the sanitizers would tell)."""
+    limit(peerd, login_failures_free=0, login_backoff_max=1)
+    for _ in range(2):
+        guess(peerd)
+    with peerd.connection() as c:
+        lg = Login(c)
+        lg.exchange([("InitiatorName", DEFAULT_NAME), ("SessionType", "Normal"),
+                     ("TargetName", peerd.iqn), ("AuthMethod", "CHAP")], SECURITY)
+        wrong = [("CHAP_N", USER), ("CHAP_R", "0x" + bytes(32).hex())]
+        pdus = [PDU(p.LOGIN_REQ, data=textkeys.encode(pairs), flags=SECURITY << 2 | nsg, isid=lg.isid, itt=lg.itt,
+                    cmdsn=lg.cmdsn, immediate=True, expstatsn=c.expstatsn)
+                for pairs, nsg in [([("CHAP_A", "7")], 0)] + [(wrong, p.T | OPERATIONAL)] * 2]
+        c.send_raw(b"".join(x.encode() for x in pdus))
+        with pytest.raises(Closed):
+            for _ in range(3):
+                assert not c.expect(p.LOGIN_RSP).status_class, "a request that was followed by another is judged"
+    assert any("before the answer" in x for x in peerd.log().splitlines())
     with peerd.session() as s:
         s.logout()
 

@@ -437,6 +437,11 @@ bool login_begin_pdu(struct conn *conn, const struct pdu *pdu)
 		conn_close(conn, "a PDU after the last one of the login");
 		return false;
 	}
+	/* What is held is still in conn->login_data. */
+	if (conn->login_hold) {
+		conn_close(conn, "a Login Request before the answer to the one before it");
+		return false;
+	}
 	if (!conn->login) {
 		conn->login = login_new(&ops, conn);
 		conn->login_data = malloc(LOGIN_DATA_SEGMENT_BYTES_MAX);
