@@ -193,6 +193,7 @@ static void give_up(struct sess *sess, struct conn *conn)
 	list_del(&conn->sess_link);
 	sess->nconns--;
 	sess->state = SESS_FAILED;
+	sess->ending = true;
 	pthread_mutex_unlock(&sess->lock);
 	conn->left_sess = true;
 	conn->sess = NULL;
@@ -332,8 +333,8 @@ void sess_count_logout(struct sess *sess, bool whole)
 }
 
 /*
- * Under sess->lock: there is no connection, and none is coming. It ends: sess_end(); but at level 2
- * it waits while there is something to recover.
+ * Under sess->lock: there is no connection, and none is coming. It ends: sess_end(), and nobody
+ * joins it before that is called; but at level 2 it waits while there is something to recover.
  */
 static bool is_deserted(struct sess *sess)
 {
@@ -341,7 +342,9 @@ static bool is_deserted(struct sess *sess)
 		return false;
 	if (sess->state == SESS_LOGGED_IN)
 		sess->state = SESS_FAILED;
-	return !sess->nfailed || sess->ending;
+	if (!sess->nfailed)
+		sess->ending = true;
+	return sess->ending;
 }
 
 void sess_joining(struct sess *sess, int by)
