@@ -197,6 +197,10 @@ static void message(struct server *s, const struct isns_header *h, const uint8_t
 	if (replace)
 		forget(s);
 	carry_out(s, function, (struct isns_reader){ p, n });
+	if (s->mood == LOSES) {
+		drop_peer(s);
+		return;
+	}
 	put_answer(s, function, be16_get(h->transaction), 0);
 }
 
@@ -232,6 +236,8 @@ void play(struct server *s)
 			break;
 		message(s, (const struct isns_header *)s->in, s->in + ISNS_HEADER_BYTES,
 			n - ISNS_HEADER_BYTES);
+		if (s->peer < 0)
+			return;
 		s->n -= n;
 		memmove(s->in, s->in + n, s->n);
 	}

@@ -62,6 +62,9 @@ static void fail(struct isns_server *s, const char *what, const char *why)
 	s->told = true;
 	s->failures++;
 	s->state = ISNS_WAITING;
+	/* In the midst of a round: what it has is not what we believe it has. */
+	if (s->wanted)
+		forget_all(s);
 	forget_round(s);
 	isns_link_close(&s->link, why);
 	loop_timer_arm(s->isns->loop, &s->timer, pause_ns(s));
@@ -259,8 +262,6 @@ static void registration_answered(
 		begin_round(s);
 		return;
 	}
-	/* What it has is not what we believe it has. */
-	forget_all(s);
 	fail(s, "the server refuses the registration", isns_status_name(status));
 }
 

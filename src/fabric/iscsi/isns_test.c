@@ -292,6 +292,28 @@ static void test_lost_connection(void **state)
 	assert_int_equal(s->nnodes, 2);
 }
 
+/* What was under way when the connection was lost may have been done, or not. */
+static void test_lost_answer(void **state)
+{
+	struct server *s = &b.servers[0];
+
+	add_target("10.0.0.1:3260");
+	serve(s);
+	configure("10.0.0.5");
+	settled();
+	s->mood = LOSES;
+	add_target("10.0.0.1:3261");
+	assert_true(run_until(is_not_registered));
+	run_for(S / 2);
+	assert_int_equal(s->nnodes, 2);
+	remove_target();
+	s->mood = ANSWERS;
+	run_for(80 * S);
+	assert_true(is_registered());
+	assert_int_equal(s->nnodes, 1);
+	assert_int_equal(s->nports, 1);
+}
+
 /* "Any address" is the one that the server is reached from, also when that changes. */
 static void test_moved(void **state)
 {
@@ -589,6 +611,7 @@ int main(void)
 		CASE(test_refused),
 		CASE(test_signs_of_life),
 		CASE(test_lost_connection),
+		CASE(test_lost_answer),
 		CASE(test_moved),
 		CASE(test_short_period),
 		CASE(test_two_servers),

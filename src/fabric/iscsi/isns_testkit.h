@@ -16,7 +16,14 @@
 
 enum { NODES_MAX = 400, PORTALS_MAX = 16, STEPS = 2000000 };
 
-enum mood { ANSWERS, SILENT, HANGS_UP, REFUSES, GARBLES };
+enum mood {
+	ANSWERS,
+	SILENT,
+	LOSES /* the answer, on which it hangs up */,
+	HANGS_UP,
+	REFUSES,
+	GARBLES
+};
 
 struct server {
 	char address[40]; /* "10.0.0.5:3205" */
