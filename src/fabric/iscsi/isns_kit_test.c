@@ -85,6 +85,10 @@ static void registered(struct server *s, const struct isns_attr *a)
 	(void)isns_u32(a, &v);
 	switch (a->tag) {
 	case ISNS_ENTITY_ID:
+		/* One at a time: whoever makes another one has left the first. */
+		if (s->entity)
+			assert_string_equal(s->eid, isns_text(a));
+		strcpy(s->eid, isns_text(a));
 		s->entity = true;
 		break;
 	case ISNS_REGISTRATION_PERIOD:
@@ -120,9 +124,11 @@ static void deregistered(struct server *s, const struct isns_attr *a)
 	uint32_t v = 0;
 
 	(void)isns_u32(a, &v);
-	if (a->tag == ISNS_ENTITY_ID)
+	if (a->tag == ISNS_ENTITY_ID) {
+		assert_string_equal(s->eid, isns_text(a));
 		forget(s);
-	else if (a->tag == ISNS_ISCSI_NAME)
+	}
+	if (a->tag == ISNS_ISCSI_NAME)
 		remove_node(s, isns_text(a));
 	else if (a->tag == ISNS_PORTAL_PORT)
 		set_port(s, v, false);
@@ -164,9 +170,9 @@ static void put_answer(struct server *s, uint16_t function, uint16_t transaction
 	put_be32(word, status);
 	strbuf_write(&o, word, 4);
 	if (function == ISNS_DEV_ATTR_QRY && s->entity) {
-		isns_put_text(&o, ISNS_ENTITY_ID, "sim");
+		isns_put_text(&o, ISNS_ENTITY_ID, s->eid);
 		isns_put(&o, ISNS_DELIMITER, NULL, 0);
-		isns_put_text(&o, ISNS_ENTITY_ID, "sim");
+		isns_put_text(&o, ISNS_ENTITY_ID, s->eid);
 	}
 	assert_true(isns_end(&o));
 	if (s->mood == GARBLES)

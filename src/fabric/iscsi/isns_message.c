@@ -75,7 +75,7 @@ static void put_entity(const struct isns_server *s, struct strbuf *b)
 {
 	struct sockaddr_storage at;
 
-	isns_put_text(b, ISNS_ENTITY_ID, s->isns->eid);
+	isns_put_text(b, ISNS_ENTITY_ID, s->eid);
 	isns_put_u32(b, ISNS_ENTITY_PROTOCOL, ISNS_ENTITY_PROTOCOL_ISCSI);
 	if (s->isns->settings.period_s)
 		isns_put_u32(b, ISNS_REGISTRATION_PERIOD, s->isns->settings.period_s);
@@ -122,7 +122,7 @@ static int message_register(const struct isns_server *s, struct strbuf *b, uint3
 	isns_begin(b, ISNS_DEV_ATTR_REG, ISNS_FLAG_CLIENT | (replace ? ISNS_FLAG_REPLACE : 0),
 		s->transaction);
 	put_source(s, b, w);
-	isns_put_text(b, ISNS_ENTITY_ID, s->isns->eid);
+	isns_put_text(b, ISNS_ENTITY_ID, s->eid);
 	put_delimiter(b);
 	if (first)
 		put_entity(s, b);
@@ -205,7 +205,7 @@ void isns_message_query(const struct isns_server *s, struct strbuf *b)
 {
 	isns_begin(b, ISNS_DEV_ATTR_QRY, ISNS_FLAG_CLIENT, s->transaction);
 	put_source(s, b, s->done);
-	isns_put_text(b, ISNS_ENTITY_ID, s->isns->eid);
+	isns_put_text(b, ISNS_ENTITY_ID, s->eid);
 	put_delimiter(b);
 	isns_put(b, ISNS_ENTITY_ID, NULL, 0);
 }
@@ -216,5 +216,5 @@ void isns_message_leave(const struct isns_server *s, struct strbuf *b)
 	isns_begin(b, ISNS_DEV_DEREG, ISNS_FLAG_CLIENT, s->transaction);
 	put_source(s, b, s->done);
 	put_delimiter(b);
-	isns_put_text(b, ISNS_ENTITY_ID, s->isns->eid);
+	isns_put_text(b, ISNS_ENTITY_ID, s->eid);
 }

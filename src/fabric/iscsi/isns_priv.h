@@ -25,6 +25,7 @@ struct isns_server {
 	struct isns *isns;
 	struct sockaddr_storage addr;
 	char name[ADDRESS_TEXT_BYTES];
+	char eid[ISNS_ENTITY_BYTES]; /* the entity identifier that it has been told */
 	enum isns_state state;
 	struct isns_link link;
 	struct loop_op connect;
@@ -68,7 +69,7 @@ struct isns {
 	struct entity *entity;
 	struct loop *loop;
 	struct isns_settings settings; /* control thread changes it on the home loop */
-	char eid[ISNS_ENTITY_BYTES]; /* the entity identifier in use */
+	char eid[ISNS_ENTITY_BYTES]; /* the entity identifier that is wanted */
 	struct list servers, callers;
 	unsigned ncallers;
 	struct isns_port ports[2]; /* IPv4, IPv6 */

@@ -164,22 +164,29 @@ static void query(struct isns_server *s)
 	strbuf_done(&b);
 }
 
+/* It knows this host by another name than it is to have now. */
+static bool is_renamed(const struct isns_server *s)
+{
+	return s->done && strcmp(s->eid, s->isns->eid) != 0;
+}
+
 static void begin_round(struct isns_server *s)
 {
 	struct isns_snap *now = s->isns->now;
 
 	s->state = ISNS_REGISTERING;
-	if (!now->ntargets) {
-		/* Nothing is left: an entity without targets is none. */
-		if (s->done) {
-			leave_entity(s);
-		} else {
-			s->state = ISNS_IDLE;
-			loop_timer_disarm(s->isns->loop, &s->timer);
-			isns_link_close(&s->link, "");
-		}
+	/* An entity without targets is none; one of another name is left before it is made. */
+	if (s->done && (!now->ntargets || is_renamed(s))) {
+		leave_entity(s);
 		return;
 	}
+	if (!now->ntargets) {
+		s->state = ISNS_IDLE;
+		loop_timer_disarm(s->isns->loop, &s->timer);
+		isns_link_close(&s->link, "");
+		return;
+	}
+	strcpy(s->eid, s->isns->eid);
 	s->wanted = isns_snap_ref(now);
 	s->again = false;
 	s->period_s = s->isns->settings.period_s;
@@ -204,7 +211,7 @@ static bool entity_is_there(const struct isns_server *s, const uint8_t *p, size_
 
 		if (a.tag == ISNS_DELIMITER)
 			behind = true;
-		else if (behind && text && !strcasecmp(text, s->isns->eid))
+		else if (behind && text && !strcasecmp(text, s->eid))
 			return true;
 	}
 	return false;
@@ -225,7 +232,7 @@ static void query_answered(struct isns_server *s, uint32_t status, const uint8_t
 
 static void leave_answered(struct isns_server *s)
 {
-	forget_done(s);
+	forget_all(s);
 	if (s->state == ISNS_LEAVING)
 		isns_link_close(&s->link, "");
 	else
@@ -443,7 +450,7 @@ void isns_server_wake(struct isns_server *s, bool again)
 
 	if (again && s->wanted) {
 		s->again = true;
-	} else if (again) {
+	} else if (again && !is_renamed(s)) {
 		/* With other settings than it was told. */
 		forget_all(s);
 	}
@@ -451,7 +458,7 @@ void isns_server_wake(struct isns_server *s, bool again)
 		return;
 	if (s->state == ISNS_IDLE && s->link.fd < 0 && (now->ntargets || s->done))
 		try_connect(s);
-	else if (s->state == ISNS_REGISTERED && !s->awaited && s->done != now)
+	else if (s->state == ISNS_REGISTERED && !s->awaited && (s->done != now || is_renamed(s)))
 		begin_round(s);
 }
 

@@ -391,6 +391,30 @@ static void test_settings(void **state)
 	settled();
 	assert_int_equal(s->period, 3000);
 	assert_int_equal(s->nnodes, 1);
+	assert_int_equal(s->deregistrations, 0);
+	/* Under another name: the one it had is withdrawn. */
+	strcpy(set.entity, "other");
+	assert_int_equal(isns_configure(b.e->isns, &set, NULL), 0);
+	run_for(S);
+	assert_true(is_registered());
+	assert_int_equal(s->deregistrations, 1);
+	assert_string_equal(s->eid, "other");
+	assert_int_equal(s->nnodes, 1);
+	/* Also where it is left at the same time, and where the connection is lost. */
+	serve_no_more(s);
+	strcpy(set.entity, "third");
+	assert_int_equal(isns_configure(b.e->isns, &set, NULL), 0);
+	run_for(20 * S);
+	serve(s);
+	run_for(80 * S);
+	assert_true(is_registered());
+	assert_string_equal(s->eid, "third");
+	assert_int_equal(s->deregistrations, 2);
+	strcpy(set.entity, "fourth");
+	set.servers[0] = '\0';
+	assert_int_equal(isns_configure(b.e->isns, &set, NULL), 0);
+	run_for(S);
+	assert_false(s->entity);
 }
 
 static void test_bad_settings(void **state)

@@ -34,6 +34,7 @@ struct server {
 	size_t n;
 	/* the database */
 	bool entity;
+	char eid[ISNS_ENTITY_BYTES];
 	char nodes[NODES_MAX][NODE_NAME_BYTES_MAX + 1];
 	unsigned nnodes;
 	uint16_t ports[PORTALS_MAX];
