@@ -165,7 +165,8 @@ def test_in_the_security_stage(daemon, key):
     """6.3.2, 6.3.3: operational keys belong into the operational stage: in the security stage they are answered
     lawfully, declined, or end the login."""
     got = offer(daemon, [("AuthMethod", "None"), (key, usual(key))], SECURITY, OPERATIONAL)
-    if not isinstance(got, Exception) and key in dict(got):
+    if not isinstance(got, Exception):
+        assert key in dict(got), f"{key} was not answered"
         check_answer(key, usual(key), dict(got)[key])
 
 
@@ -266,8 +267,7 @@ def test_key_name_of_64_bytes(daemon):
 def test_protocol_level(daemon, level):
     """13.24, RFC 7144 7.1.1: the lesser of both sides' levels; 1 is RFC 7143, 2 RFC 7144."""
     answer = dict(offer(daemon, [("iSCSIProtocolLevel", level)]))["iSCSIProtocolLevel"]
-    assert 0 <= number(answer) <= min(int(level), 2)
-    assert int(level) == 0 or number(answer) >= 1
+    assert number(answer) == min(int(level), 2)
 
 
 @pytest.mark.parametrize("key, value", [("HeaderDigest", "CRC32C"), ("MaxConnections", "1"),
