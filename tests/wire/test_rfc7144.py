@@ -9,7 +9,7 @@ import pytest
 
 from helpers import alive, pattern, quiet, wide_session
 from lib import pdu as p
-from lib import scsi
+from lib import pr, scsi
 from lib.initiator import RESERVED_TAG, sn_add
 from lib.pdu import PDU
 
@@ -186,12 +186,18 @@ def test_i_t_nexus_reset_leaves_others(wide, s, lun):
 def test_i_t_nexus_reset_keeps_reservations(s, wide, lun):
     """SAM-5 6.3.4, SPC-4 5.12.10: an I_T nexus loss ends the nexus's RESERVE(6), but no persistent reservation."""
     s.scsi(scsi.reserve6(), lun=lun).good()
+    host = pr.Host(s, lun + 1, 0x33)
+    host.register(host.key)
+    host.reserve(pr.EA)
     assert s.tmf(p.I_T_NEXUS_RESET, lun) == p.TMF_COMPLETE
     with wide_session(wide, name="iqn.2026-01.example.test:after") as other:
         other.clear_ua(lun)
         other.scsi(scsi.test_unit_ready(), lun=lun).good()
+        other.clear_ua(lun + 1)
+        assert other.scsi(scsi.read10(0, 1), lun=lun + 1, read=512).status == scsi.RESERVATION_CONFLICT
     s.clear_ua(lun)
     s.clear_ua(lun + 1)
+    host.out(pr.CLEAR).good()
 
 
 # --- QUERY ASYNCHRONOUS EVENT
