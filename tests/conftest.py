@@ -33,29 +33,15 @@ def quick(request):
 
 @pytest.fixture(scope="session")
 def _shared():
-    box = {}
-    yield box
-    if box.get("daemon"):
-        try:
-            box["daemon"].stop()
-        finally:
-            box["daemon"].discard()
+    shared = daemon_mod.Shared()
+    yield shared
+    shared.end()
 
 
 @pytest.fixture
 def daemon(_shared):
-    d = _shared.get("daemon")
-    if d is None or not d.running():
-        d = daemon_mod.make_daemon()
-        d.start()                       # leaves nothing behind when it fails
-        _shared["daemon"] = d
-    yield d
-    try:
-        d.check()
-    except AssertionError:
-        _shared["daemon"] = None
-        d.discard()
-        raise
+    with _shared.use() as d:
+        yield d
 
 
 @pytest.fixture

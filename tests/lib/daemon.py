@@ -6,6 +6,7 @@ ULIO_TEST_TARGET  "tgt" runs the same tests against Debian's tgtd, to prove the 
 ULIO_TEST_LOGS    directory that keeps the logs (default: a temporary one that is removed)
 """
 
+import contextlib
 import glob
 import os
 import re
@@ -387,6 +388,37 @@ def parse_size(text):
 def make_daemon(**kw):
     """The target under test, not started."""
     return (Tgtd if IS_TGT else Daemon)(**kw)
+
+
+class Shared:
+    """A daemon that tests share: made when one first asks for it, and anew after one has brought it down."""
+
+    def __init__(self, **kw):
+        self.kw, self.daemon = kw, None
+
+    @contextlib.contextmanager
+    def use(self):
+        if self.daemon and not self.daemon.running():
+            self.daemon.discard()
+            self.daemon = None
+        if self.daemon is None:
+            d = make_daemon(**self.kw)
+            d.start()                   # leaves nothing behind when it fails
+            self.daemon = d
+        yield self.daemon
+        try:
+            self.daemon.check()
+        except AssertionError:
+            self.daemon.discard()
+            self.daemon = None
+            raise
+
+    def end(self):
+        if self.daemon:
+            try:
+                self.daemon.stop()
+            finally:
+                self.daemon.discard()
 
 
 FIRST_LUN = 1 if IS_TGT else 0

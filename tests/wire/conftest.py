@@ -16,28 +16,14 @@ WIDE = {"MaxConnections": "32", "ErrorRecoveryLevel": "2", "InitialR2T": "No", "
 
 @pytest.fixture(scope="session")
 def _wide():
-    box = {}
-    yield box
-    if box.get("daemon"):
-        try:
-            box["daemon"].stop()
-        finally:
-            box["daemon"].discard()
+    shared = daemon_mod.Shared(params=WIDE, args=("--loops", "2"))
+    yield shared
+    shared.end()
 
 
 @pytest.fixture
 def wide(_wide):
     if daemon_mod.IS_TGT:
         pytest.skip("tgt has none of this")
-    d = _wide.get("daemon")
-    if d is None or not d.running():
-        d = daemon_mod.make_daemon(params=WIDE, args=("--loops", "2"))
-        d.start()
-        _wide["daemon"] = d
-    yield d
-    try:
-        d.check()
-    except AssertionError:
-        _wide["daemon"] = None
-        d.discard()
-        raise
+    with _wide.use() as d:
+        yield d
