@@ -5,6 +5,7 @@ daemon       a running daemon with a file disk (LUN 0) and a RAM disk (LUN 1), s
              only use it; restarted after a test that brought it down
 new_daemon   factory for daemons of a test's own; stopped and checked at its end
 session      a full-feature session with the shared daemon
+space        a network namespace
 """
 
 import os
@@ -12,6 +13,7 @@ import os
 import pytest
 
 from lib import daemon as daemon_mod
+from lib import netns
 
 
 def pytest_addoption(parser):
@@ -77,3 +79,12 @@ def session(daemon, lun):
     with daemon.session() as s:
         s.clear_ua(lun)
         yield s
+
+
+@pytest.fixture
+def space():
+    try:
+        with netns.made() as name:
+            yield name
+    except netns.NotPermitted as e:
+        pytest.skip(str(e))

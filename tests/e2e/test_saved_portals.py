@@ -11,15 +11,6 @@ from lib.initiator import LoginFailed, discover
 from lib.saveconfig import IQN, disk, target
 
 
-@pytest.fixture
-def space():
-    try:
-        with netns.made() as name:
-            yield name
-    except netns.NotPermitted as e:
-        pytest.skip(str(e))
-
-
 def test_saved(serve, space):
     """What portals do with logins, and the namespaces that they are in, outlive a restart and a reload."""
     d = serve(lambda d: {"storage_objects": [disk("r0")], "targets": [target(d.port, [(0, "ramdisk/r0")])]})

@@ -214,15 +214,6 @@ def test_advertised_while_running(new_daemon):
 # --- other network namespaces
 
 
-@pytest.fixture
-def space():
-    try:
-        with netns.made() as name:
-            yield name
-    except netns.NotPermitted as e:
-        pytest.skip(str(e))
-
-
 def test_other_namespace(new_daemon, space):
     """Appendix C: A portal of another network namespace takes logins there, and only there; neither side is told
     of the other's addresses."""
