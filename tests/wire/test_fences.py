@@ -55,16 +55,22 @@ def reset_by(other, lun):
     other.clear_ua(lun)
 
 
-def test_unit_attention_waits(three, lun):
-    """4.2.2.3.4 a, 4.2.2.3.3 b: it is told when all that was sent before is acknowledged, on all connections."""
-    s, other = three
+def waiting_attention(s, other, lun):
+    """A command on the first connection, whose unit attention waits for what the second one withholds."""
     one, two, _ = s.conns
     withhold(s, lun, two)
     reset_by(other, lun)
     cmd = s.start(scsi.test_unit_ready(), lun=lun, conn=one)
     quiet(s, one)
     assert cmd.result is None, "the unit attention did not wait"
-    acknowledge(s, two)
+    return cmd
+
+
+def test_unit_attention_waits(three, lun):
+    """4.2.2.3.4 a, 4.2.2.3.3 b: it is told when all that was sent before is acknowledged, on all connections."""
+    s, other = three
+    cmd = waiting_attention(s, other, lun)
+    acknowledge(s, s.conns[1])
     serve(s, lambda: cmd.result is not None)
     cmd.result.check(scsi.UNIT_ATTENTION, (0x29, 0x03))
 
@@ -175,16 +181,12 @@ def test_fence_after_fence(three, lun):
 def test_connection_that_joins(three, lun):
     """4.2.2.3.3: it waits like the others, and no longer than they."""
     s, other = three
-    one, two, _ = s.conns
-    withhold(s, lun, two)
-    reset_by(other, lun)
-    cmd = s.start(scsi.test_unit_ready(), lun=lun, conn=one)
-    quiet(s, one)
+    cmd = waiting_attention(s, other, lun)
     new = s.join(3)
     behind = s.start(scsi.read10(BASE, 1), lun=lun, read=512, conn=new)
     quiet(s, new)
     assert cmd.result is None and behind.result is None
-    acknowledge(s, two)
+    acknowledge(s, s.conns[1])
     s.wait_all([cmd, behind])
     behind.result.good()
     for i in range(20):
@@ -194,12 +196,8 @@ def test_connection_that_joins(three, lun):
 def test_logout_at_a_fence(three, lun):
     """11.14: what a connection that logs out has not acknowledged is not waited for."""
     s, other = three
+    cmd = waiting_attention(s, other, lun)
     one, two, _ = s.conns
-    withhold(s, lun, two)
-    reset_by(other, lun)
-    cmd = s.start(scsi.test_unit_ready(), lun=lun, conn=one)
-    quiet(s, one)
-    assert cmd.result is None
     pdu = s.send(PDU(p.LOGOUT_REQ, immediate=True, flags=p.F | 1, cid=two.cid), two)
     s.wait_pdu(p.LOGOUT_RSP, pdu.itt, conn=two)
     s.drop(two, "close")
