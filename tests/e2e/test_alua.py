@@ -5,22 +5,15 @@ same after a save and a restart, after a reload, and after a kill where they are
 import json
 import subprocess
 
-from lib.daemon import ULIO, ULIOD, sanitizer_env
+from lib.daemon import ULIOD, sanitizer_env
 from lib.saveconfig import IQN, disk, portal_group, target_of
 from lib.ports import give_port, take_port
 
 CORE = "/core"
 
 
-def ulio(d, *args, ok=True):
-    r = subprocess.run([ULIO, "--control", d.control_path, *args], capture_output=True, text=True, timeout=60,
-                       env=sanitizer_env(d.dir), check=False)
-    assert (r.returncode == 0) == ok, (args, r.stdout, r.stderr)
-    return r.stdout if ok else r.stderr
-
-
 def rows(d, *args):
-    return json.loads(ulio(d, "--json", "alua", "list", *args))
+    return json.loads(d.ulio("--json", "alua", "list", *args))
 
 
 def row(d, group, of="r0"):
@@ -56,30 +49,30 @@ def test_command(serve):
     second = take_port()
     try:
         d = serve(lambda d: config(d, second))
-        ulio(d, "alua", "create", "r0", "far", "--id", "7")
-        ulio(d, "alua", "move", "0", "far", "--tpg", "2")
-        assert "far" in ulio(d, "alua", "set", "r0", "far", "standby")
+        d.ulio("alua", "create", "r0", "far", "--id", "7")
+        d.ulio("alua", "move", "0", "far", "--tpg", "2")
+        assert "far" in d.ulio("alua", "set", "r0", "far", "standby")
         far = row(d, "far")
         assert far["id"] == 7 and far["state"] == "standby" and far["status"] == "Altered by Implicit ALUA"
         assert far["members"] == [f"iSCSI/{IQN}/tpgt_2/lun_0"] and far["access"] == "Implicit and Explicit"
         assert row(d, "default_tg_pt_gp")["members"] == [f"iSCSI/{IQN}/tpgt_1/lun_0"]
         assert {r["disk"] for r in rows(d)} == {"r0", "r1"}
-        assert "STATE" in ulio(d, "alua", "list")
-        assert "no state" in ulio(d, "alua", "set", "r0", "far", "asleep", ok=False)
-        assert "no group" in ulio(d, "alua", "set", "r0", "near", "standby", ok=False)
-        assert "far" in ulio(d, "alua", "create", "r0", "far", ok=False)
-        assert "no LUN" in ulio(d, "alua", "move", "5", "far", "--tpg", "2", ok=False)
-        assert "no group" in ulio(d, "alua", "move", "1", "far", "--tpg", "1", ok=False)
+        assert "STATE" in d.ulio("alua", "list")
+        assert "no state" in d.ulio("alua", "set", "r0", "far", "asleep", fails=True)
+        assert "no group" in d.ulio("alua", "set", "r0", "near", "standby", fails=True)
+        assert "far" in d.ulio("alua", "create", "r0", "far", fails=True)
+        assert "no LUN" in d.ulio("alua", "move", "5", "far", "--tpg", "2", fails=True)
+        assert "no group" in d.ulio("alua", "move", "1", "far", "--tpg", "1", fails=True)
         # an id that is taken leaves nothing behind
-        ulio(d, "alua", "create", "r0", "other", "--id", "7", ok=False)
+        d.ulio("alua", "create", "r0", "other", "--id", "7", fails=True)
         assert row(d, "other") is None
-        ulio(d, "alua", "remove", "r0", "far")
+        d.ulio("alua", "remove", "r0", "far")
         assert row(d, "far") is None
         assert len(row(d, "default_tg_pt_gp")["members"]) == 2
         # a disk goes with its groups
-        ulio(d, "alua", "create", "r1", "g")
-        ulio(d, "lun", "remove", "1", "--tpg", "1")
-        ulio(d, "disk", "remove", "r1")
+        d.ulio("alua", "create", "r1", "g")
+        d.ulio("lun", "remove", "1", "--tpg", "1")
+        d.ulio("disk", "remove", "r1")
     finally:
         give_port(second)
 
@@ -87,9 +80,9 @@ def test_command(serve):
 def arrange(d):
     """What a restart has to bring back."""
     r0, r1 = path_of(d, "r0"), path_of(d, "r1")
-    ulio(d, "alua", "create", "r0", "far", "--id", "7")
-    ulio(d, "alua", "move", "0", "far", "--tpg", "2")
-    ulio(d, "alua", "set", "r0", "far", "nonoptimized")
+    d.ulio("alua", "create", "r0", "far", "--id", "7")
+    d.ulio("alua", "move", "0", "far", "--tpg", "2")
+    d.ulio("alua", "set", "r0", "far", "nonoptimized")
     for attr, value in (("preferred", "1"), ("nonop_delay_msecs", "3"), ("alua_support_lba_dependent", "1"),
                         ("alua_access_type", "1"), ("implicit_trans_secs", "9")):
         put(d, f"{r0}/alua/far/{attr}", value)
@@ -132,8 +125,8 @@ def test_saved(serve):
         assert picture(d) == want
         # who changed a state meanwhile is not overruled by a reload
         put(d, f"{path_of(d, 'r0')}/alua/far/alua_access_type", "3")
-        ulio(d, "alua", "set", "r0", "far", "standby")
-        ulio(d, "alua", "create", "r0", "unsaved")
+        d.ulio("alua", "set", "r0", "far", "standby")
+        d.ulio("alua", "create", "r0", "unsaved")
         with d.control() as c:
             c.call("reload")
         assert row(d, "far")["state"] == "standby" and row(d, "far")["access"] == "Implicit"
@@ -165,13 +158,13 @@ def test_kept(serve):
     second = take_port()
     try:
         d = serve(lambda d: config(d, second))
-        ulio(d, "alua", "create", "r0", "far", "--id", "7")
-        ulio(d, "alua", "move", "0", "far", "--tpg", "2")
+        d.ulio("alua", "create", "r0", "far", "--id", "7")
+        d.ulio("alua", "move", "0", "far", "--tpg", "2")
         put(d, f"{path_of(d, 'r0')}/alua/far/alua_write_metadata", "1")
         put(d, f"/iscsi/{IQN}/tpgt_2/lun/lun_0/alua_tg_pt_write_md", "1")
         with d.control() as c:
             c.call("save")
-        ulio(d, "alua", "set", "r0", "far", "unavailable")
+        d.ulio("alua", "set", "r0", "far", "unavailable")
         put(d, f"/iscsi/{IQN}/tpgt_2/lun/lun_0/alua_tg_pt_offline", "1")
         d.kill()
         d.start()

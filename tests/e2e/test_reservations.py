@@ -7,13 +7,11 @@ import json
 import os
 import pwd
 import re
-import subprocess
 
 import pytest
 
 from lib import pr, scsi
 from lib.control import RpcError
-from lib.daemon import ULIO, sanitizer_env
 from lib.initiator import new_isid
 
 NODE = "iqn.2026-01.example.test:node{}"
@@ -40,13 +38,6 @@ def listed(d, disk="disk0"):
     """What reservation.list tells of a disk."""
     found, = call(d, "reservation.list", disk=disk)
     return found
-
-
-def ulio(d, *args, ok=True):
-    done = subprocess.run([ULIO, "--control", d.control_path, *args], capture_output=True, text=True, timeout=30,
-                          env=sanitizer_env(d.dir), check=False)
-    assert (done.returncode == 0) == ok, f"{args}: {done.returncode} {done.stdout} {done.stderr}"
-    return done.stdout if ok else done.stderr
 
 
 def kept_file(d, disk="disk0"):
@@ -81,11 +72,11 @@ def test_list(served):
     # of all disks: those that have something
     assert [x["disk"] for x in call(d, "reservation.list")] == ["disk0"]
     assert listed(d, "disk1")["registrations"] == []
-    text = ulio(d, "reservation", "list")
+    text = d.ulio("reservation", "list")
     assert "disk0: reservation: write exclusive, registrants only; generation 2; outlives a restart" in text
     assert re.search(rf"{NODE.format(1)} +{a.s.isid.hex()} +{re.escape(d.iqn)} +1 +0x123456789abcdef0 +yes", text)
-    assert "no registrations" in ulio(d, "reservation", "list", "disk1")
-    assert json.loads(ulio(d, "--json", "reservation", "list"))[0]["disk"] == "disk0"
+    assert "no registrations" in d.ulio("reservation", "list", "disk1")
+    assert json.loads(d.ulio("--json", "reservation", "list"))[0]["disk"] == "disk0"
     with pytest.raises(RpcError):
         listed(d, "nosuch")
     a.s.logout()
@@ -178,12 +169,12 @@ def test_damaged_file(served):
     d.start()
     assert "are lost" in d.log()
     assert listed(d)["lost"]
-    assert "LOST" in ulio(d, "reservation", "list")
+    assert "LOST" in d.ulio("reservation", "list")
     stranger = pr.Host(d.session(name=NODE.format(2)))
     while (r := stranger.scsi(scsi.read10(0, 1), read=512)).sense.key == scsi.UNIT_ATTENTION:
         pass
     r.check(scsi.DATA_PROTECT, (0x44, 1))        # PERSISTENT RESERVATION INFORMATION LOST
-    ulio(d, "reservation", "clear", "disk0", "--all")
+    d.ulio("reservation", "clear", "disk0", "--all")
     stranger.scsi(scsi.read10(0, 1), read=512).good()
     assert not listed(d)["lost"]
     d.stop()
@@ -207,25 +198,25 @@ def test_clear(served):
     def keys():
         return [int(x["key"], 16) for x in listed(d)["registrations"]]
 
-    text = ulio(d, "reservation", "clear", "disk0", "--initiator", NODE.format(2), ok=False)
+    text = d.ulio("reservation", "clear", "disk0", "--initiator", NODE.format(2), fails=True)
     assert "logged in" in text and "force" in text
-    assert "logged in" in ulio(d, "reservation", "clear", "disk0", "--all", ok=False)
+    assert "logged in" in d.ulio("reservation", "clear", "disk0", "--all", fails=True)
     assert keys() == [1, 2, 3, 4]
-    assert ulio(d, "reservation", "clear", "disk0", "--stale").strip() == "1 cleared"
+    assert d.ulio("reservation", "clear", "disk0", "--stale").strip() == "1 cleared"
     assert keys() == [1, 2, 3]
     assert listed(d)["type"] == 0
     assert pr.told([a, b]) == [pr.RESERVATIONS_RELEASED] * 2
     assert re.search(r"warn \w+: disk0: the registration of " + NODE.format(3), d.log())
-    assert ulio(d, "reservation", "clear", "disk0", "--stale").strip() == "0 cleared"
-    ulio(d, "reservation", "clear", "disk0", "--initiator", NODE.format(2), "--isid", b.s.isid.hex(), "--force")
+    assert d.ulio("reservation", "clear", "disk0", "--stale").strip() == "0 cleared"
+    d.ulio("reservation", "clear", "disk0", "--initiator", NODE.format(2), "--isid", b.s.isid.hex(), "--force")
     assert keys() == [1, 3]
     assert pr.told([b]) == [pr.REGISTRATIONS_PREEMPTED]
-    assert "no such registration" in ulio(d, "reservation", "clear", "disk0", "--initiator", NODE.format(9), ok=False)
-    assert "no such registration" in ulio(d, "reservation", "clear", "disk0", "--initiator", NODE.format(1),
-                                          "--target", "iqn.2026-01.example.test:other", ok=False)
-    assert "which registrations" in ulio(d, "reservation", "clear", "disk0", ok=False)
-    assert "which registrations" in ulio(d, "reservation", "clear", "disk0", "--all", "--stale", ok=False)
-    assert ulio(d, "reservation", "clear", "disk0", "--all", "--force").strip() == "2 cleared"
+    assert "no such registration" in d.ulio("reservation", "clear", "disk0", "--initiator", NODE.format(9), fails=True)
+    assert "no such registration" in d.ulio("reservation", "clear", "disk0", "--initiator", NODE.format(1),
+                                            "--target", "iqn.2026-01.example.test:other", fails=True)
+    assert "which registrations" in d.ulio("reservation", "clear", "disk0", fails=True)
+    assert "which registrations" in d.ulio("reservation", "clear", "disk0", "--all", "--stale", fails=True)
+    assert d.ulio("reservation", "clear", "disk0", "--all", "--force").strip() == "2 cleared"
     assert keys() == []
     # as durable as what initiators do
     d.kill()
@@ -242,7 +233,7 @@ def test_nowhere_to_keep_it(new_daemon):
     assert (r.sense.key, r.sense.asc, r.sense.ascq) == (scsi.ILLEGAL_REQUEST, 0x26, 0)
     a.register(5)
     assert not listed(d)["can_be_kept"]
-    assert "does not outlive a restart, and cannot" in ulio(d, "reservation", "list")
+    assert "does not outlive a restart, and cannot" in d.ulio("reservation", "list")
     assert call(d, "get", path="/dbroot") == ""
     a.s.logout()
 

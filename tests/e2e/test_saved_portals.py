@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Portals in saveconfig.json: network namespaces, redirection, and who is told."""
 
-import subprocess
-
 import pytest
 
 from lib import netns
-from lib.daemon import ULIO, sanitizer_env
 from lib.initiator import LoginFailed, discover
 from lib.saveconfig import IQN, disk, target
 
@@ -43,27 +40,20 @@ def test_by_command(serve, space):
     d = serve(lambda d: {"storage_objects": [disk("r0")], "targets": [target(d.port, [(0, "ramdisk/r0")])]})
     plain, blue = f"127.0.0.1:{d.port}", f"127.0.0.9:{d.port}@{space}"
 
-    def ulio(*args, fails=None):
-        done = subprocess.run([ULIO, "--control", d.control_path, *args], capture_output=True, text=True,
-                              timeout=30, env=sanitizer_env(d.dir), check=False)
-        assert (done.returncode != 0) == bool(fails), done.stderr
-        assert not fails or fails in done.stderr, done.stderr
-        return done.stdout
-
-    assert blue in ulio("portal", "add", blue)
-    assert f"127.0.0.8:3260@{space}" in ulio("portal", "add", f"127.0.0.8@{space}")
-    ulio("portal", "redirect", plain, "other.example.com:3260", "--permanent")
+    assert blue in d.ulio("portal", "add", blue)
+    assert f"127.0.0.8:3260@{space}" in d.ulio("portal", "add", f"127.0.0.8@{space}")
+    d.ulio("portal", "redirect", plain, "other.example.com:3260", "--permanent")
     with pytest.raises(LoginFailed) as e:
         d.session()
     assert e.value.status == 0x0102
-    ulio("portal", "redirect", plain, "balance")
+    d.ulio("portal", "redirect", plain, "balance")
     with d.session() as s:
         s.logout()
-    ulio("portal", "redirect", plain, "balance", "--permanent", fails="name the place")
-    ulio("portal", "redirect", "10.0.0.1:1", "balance", fails="there is no such portal")
-    ulio("portal", "redirect", plain, "none")
-    ulio("portal", "remove", blue)
-    assert blue not in ulio("target", "list")
+    assert "name the place" in d.ulio("portal", "redirect", plain, "balance", "--permanent", fails=True)
+    assert "there is no such portal" in d.ulio("portal", "redirect", "10.0.0.1:1", "balance", fails=True)
+    d.ulio("portal", "redirect", plain, "none")
+    d.ulio("portal", "remove", blue)
+    assert blue not in d.ulio("target", "list")
 
 
 def test_isns_settings(serve):

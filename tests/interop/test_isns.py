@@ -12,7 +12,7 @@ import time
 import pytest
 
 from lib import initiator
-from lib.daemon import DIE_WITH_US, ULIO, sanitizer_env
+from lib.daemon import DIE_WITH_US
 from lib.ports import give_port, take_port
 from lib.wait import SCALE
 
@@ -264,19 +264,12 @@ def test_by_command(new_daemon, isnsd):
     """ulio isns add, list, remove; what is wrong is said."""
     s, d = isnsd(), new_daemon()
 
-    def ulio(*args, fails=None):
-        done = subprocess.run([ULIO, "--control", d.control_path, *args], capture_output=True, text=True,
-                              timeout=30, env=sanitizer_env(d.dir), check=False)
-        assert (done.returncode != 0) == bool(fails), done.stderr
-        assert not fails or fails in done.stderr, done.stderr
-        return done.stdout
-
-    assert "no iSNS servers" in ulio("isns", "list")
-    ulio("isns", "add", "nobody", fails="is no address")
-    ulio("isns", "add", s.address)
-    ulio("isns", "add", s.address, fails="twice")
-    until(lambda: re.search(rf"{s.address} +registered +1 +1 ", ulio("isns", "list")))
-    assert ulio("get", "/isns/state").strip() == f"{s.address} registered, targets 1, portals 1"
-    ulio("isns", "remove", "10.0.0.1", fails="there is no such server")
-    ulio("isns", "remove", s.address)
-    assert "no iSNS servers" in ulio("isns", "list")
+    assert "no iSNS servers" in d.ulio("isns", "list")
+    assert "is no address" in d.ulio("isns", "add", "nobody", fails=True)
+    d.ulio("isns", "add", s.address)
+    assert "twice" in d.ulio("isns", "add", s.address, fails=True)
+    until(lambda: re.search(rf"{s.address} +registered +1 +1 ", d.ulio("isns", "list")))
+    assert d.ulio("get", "/isns/state").strip() == f"{s.address} registered, targets 1, portals 1"
+    assert "there is no such server" in d.ulio("isns", "remove", "10.0.0.1", fails=True)
+    d.ulio("isns", "remove", s.address)
+    assert "no iSNS servers" in d.ulio("isns", "list")

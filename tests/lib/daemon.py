@@ -144,6 +144,13 @@ class Daemon:
     def control(self, timeout=10):
         return Control(self.control_path, timeout)
 
+    def ulio(self, *args, fails=False, stdin=None):
+        """What `ulio` says: of its standard output, or, where it is to fail, of its errors."""
+        done = subprocess.run([ULIO, "--control", self.control_path, *args], capture_output=True, text=True, timeout=60,
+                              env=sanitizer_env(self.dir), input=stdin, check=False)
+        assert (done.returncode != 0) == fails, f"{args}: {done.returncode} {done.stdout} {done.stderr}"
+        return done.stderr if fails else done.stdout
+
     # --- configuration while running
 
     def disk_of(self, lun):

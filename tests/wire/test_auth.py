@@ -285,53 +285,46 @@ def test_no_secret_is_told(auth):
 # --- ulio auth
 
 
-def ulio(d, *args, ok=True, stdin=None):
-    done = subprocess.run([ULIO, "--control", d.control_path, *args], capture_output=True, text=True, timeout=30,
-                          env=sanitizer_env(d.dir), input=stdin, check=False)
-    assert (done.returncode == 0) == ok, f"{args}: {done.stdout} {done.stderr}"
-    return done.stdout if ok else done.stderr
-
-
 def test_accounts_by_command(authd):
     """12.1.3: A secret changed as an administrator does it: second secret, who has moved, promoted."""
     d = authd
-    ulio(d, "auth", "add", "ann", "--password-file", "-", stdin="ann-secret-0001\n")
-    assert "already" in ulio(d, "auth", "add", "ann", "--password-file", "-", stdin="x" * 12, ok=False)
-    assert "lets nobody in" in ulio(d, "auth", "add", "bob", ok=False)
+    d.ulio("auth", "add", "ann", "--password-file", "-", stdin="ann-secret-0001\n")
+    assert "already" in d.ulio("auth", "add", "ann", "--password-file", "-", stdin="x" * 12, fails=True)
+    assert "lets nobody in" in d.ulio("auth", "add", "bob", fails=True)
     assert logs_in(d, "ann", "ann-secret-0001")
-    ulio(d, "auth", "set", "ann", "--next-password-file", "-", stdin="ann-secret-0002\n")
+    d.ulio("auth", "set", "ann", "--next-password-file", "-", stdin="ann-secret-0002\n")
     assert logs_in(d, "ann", "ann-secret-0001") and logs_in(d, "ann", "ann-secret-0002")
-    ulio(d, "auth", "promote", "ann")
+    d.ulio("auth", "promote", "ann")
     assert logs_in(d, "ann", "ann-secret-0002") and not logs_in(d, "ann", "ann-secret-0001")
-    assert "no next password" in ulio(d, "auth", "promote", "ann", ok=False)
+    assert "no next password" in d.ulio("auth", "promote", "ann", fails=True)
     path = f"{d.dir}/from-a-file"
     with open(path, "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o600)) as f:
         f.write("ann-secret-0003\n")
-    ulio(d, "auth", "set", "ann", "--next-source", path)
-    ulio(d, "auth", "promote", "ann")
+    d.ulio("auth", "set", "ann", "--next-source", path)
+    d.ulio("auth", "promote", "ann")
     with d.control() as c:
         rows = {r["user"]: r for r in c.call("auth.list")
                 if r["place"] == f"/iscsi/{d.iqn}/tpgt_1/auth"}
         assert rows["ann"]["password"] == path and rows["ann"]["next_password"] == ""
         assert rows[USER]["password"] == "set" and "secret" not in json.dumps(rows)
     assert logs_in(d, "ann", "ann-secret-0003")
-    assert "ann" in ulio(d, "auth", "list")
-    ulio(d, "auth", "remove", "ann")
+    assert "ann" in d.ulio("auth", "list")
+    d.ulio("auth", "remove", "ann")
     assert not logs_in(d, "ann", "ann-secret-0003")
-    assert "no account" in ulio(d, "auth", "remove", "ann", ok=False)
-    ulio(d, "auth", "remove", USER)
+    assert "no account" in d.ulio("auth", "remove", "ann", fails=True)
+    d.ulio("auth", "remove", USER)
     assert not logs_in(d, USER, SECRET)
 
 
 def test_accounts_of_other_places(authd):
     """12.1: --initiator and --discovery say whose account it is."""
     d = authd
-    assert "has no ACL" in ulio(d, "auth", "add", "x", "--initiator", DEFAULT_NAME, "--password-file", "-",
-                                stdin="x" * 12, ok=False)
-    ulio(d, "acl", "add", DEFAULT_NAME)
-    ulio(d, "auth", "add", "carl", "--initiator", DEFAULT_NAME, "--password-file", "-", stdin="carl-secret-01\n")
+    assert "has no ACL" in d.ulio("auth", "add", "x", "--initiator", DEFAULT_NAME, "--password-file", "-",
+                                  stdin="x" * 12, fails=True)
+    d.ulio("acl", "add", DEFAULT_NAME)
+    d.ulio("auth", "add", "carl", "--initiator", DEFAULT_NAME, "--password-file", "-", stdin="carl-secret-01\n")
     assert logs_in(d, "carl", "carl-secret-01") and not logs_in(d, USER, SECRET)
-    ulio(d, "auth", "add", "dan", "--discovery", "--password-file", "-", stdin="dan-secret-0001\n")
+    d.ulio("auth", "add", "dan", "--discovery", "--password-file", "-", stdin="dan-secret-0001\n")
     with d.control() as c:
         c.call("set", path="/iscsi/discovery_auth/enforce_discovery_auth", value="1")
         places = {r["user"]: r["place"] for r in c.call("auth.list")}
