@@ -173,7 +173,7 @@ static int show_all(struct cli *cli, json_t *result)
 	size_t i;
 
 	if (!json_array_size(result))
-		printf("no such session\n");
+		fprintf(stderr, "ulio: no such session\n");
 	json_array_foreach (result, i, s)
 		show_one(s);
 	return json_array_size(result) ? 0 : CLI_FAILED;

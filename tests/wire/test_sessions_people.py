@@ -41,13 +41,6 @@ def drop(d, **params):
         return c.call("sessions.drop", **params)
 
 
-def ulio(d, *args, ok=True):
-    done = subprocess.run([ULIO, "--control", d.control_path, *args], capture_output=True, text=True, timeout=30,
-                          env=sanitizer_env(d.dir), check=False)
-    assert (done.returncode == 0) == ok, f"{args}: {done.stdout} {done.stderr}"
-    return done.stdout
-
-
 # --- what is told
 
 
@@ -123,14 +116,14 @@ def test_for_people(listd):
     """13: ulio sessions, sessions show, sessions rates."""
     with listd.session() as s:
         s.clear_ua(0)
-        lines = ulio(listd, "sessions").splitlines()
+        lines = listd.ulio("sessions").splitlines()
         assert len(lines) == 2 and DEFAULT_NAME in lines[1]
-        text = ulio(listd, "sessions", "show", str(s.tsih))
+        text = listd.ulio("sessions", "show", str(s.tsih))
         for word in (f"session {s.tsih}", s.isid.hex(), f"user       {USER}, by CHAP with MD5, and the target too",
                      "MaxBurstLength=", "LUN 0", "disk0", "digests: header None"):
             assert word in text
         assert SECRET not in text
-        assert "no such session" in ulio(listd, "sessions", "show", str(s.tsih % 65535 + 1), ok=False)
+        assert "no such session" in listd.ulio("sessions", "show", str(s.tsih % 65535 + 1), fails=True)
         rates = subprocess.Popen([ULIO, "--control", listd.control_path, "sessions", "rates", "1"],
                                  stdout=subprocess.PIPE, text=True, env=sanitizer_env(listd.dir))
         n = 0
@@ -174,7 +167,7 @@ def test_every_connection_is_asked(new_daemon, lun):
         second = s.add_connection(7)
         got, = sessions(d)
         assert [c["cid"] for c in got["connections"]] == [0, 7] and got["nconns"] == 2
-        assert len(ulio(d, "sessions").splitlines()) == 3
+        assert len(d.ulio("sessions").splitlines()) == 3
         drop(d, tsih=s.tsih, wait=2)
         for conn in (s.conn, second):
             pdu = s.wait_pdu(p.ASYNC, conn=conn)
@@ -231,7 +224,7 @@ def test_at_once(daemon, lun):
 def test_three_seconds_are_the_custom(daemon):
     """11.9.1: ulio sessions drop gives time unless it is told otherwise."""
     with daemon.session() as s:
-        assert "within 3 s" in ulio(daemon, "sessions", "drop", "--tsih", str(s.tsih))
+        assert "within 3 s" in daemon.ulio("sessions", "drop", "--tsih", str(s.tsih))
         assert asked(s) == 3
         s.logout()
 
@@ -263,6 +256,6 @@ def test_ping_is_timed(new_daemon):
 def test_json(daemon):
     """13: What programs get is the method's answer, and names the session's keys by the RFC's names."""
     with daemon.session() as s:
-        got, = [x for x in json.loads(ulio(daemon, "--json", "sessions")) if x["tsih"] == s.tsih]
+        got, = [x for x in json.loads(daemon.ulio("--json", "sessions")) if x["tsih"] == s.tsih]
         assert got["authentication"] is None and got["negotiated"]["ErrorRecoveryLevel"] == 0
         s.logout()
