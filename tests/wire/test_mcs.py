@@ -394,6 +394,42 @@ def test_abort_task_of_another_connection(four, lun, task, manager):
     assert read(four, lun, BASE + 4000, 8) == old
 
 
+def test_abort_of_a_held_write_amid_its_data(wide, lun):
+    """4.2.2.1, 11.5.1: a write that waits for its turn is ended by another connection while a Data-Out PDU of it has
+    come in part: the rest of that goes nowhere, least of all into the data of other commands."""
+    with wide_session(wide, MaxConnections=8, InitialR2T="No", FirstBurstLength=65536, MaxBurstLength=65536) as s:
+        s.clear_ua(lun)
+        for cid in range(1, 6):
+            s.join(cid)
+        conn, gap, mine = s.conns[1], s.take_cmdsn(), s.cmdsn
+        cmd = s.start(scsi.write10(BASE + 5000, 16), lun=lun, edtl=8192, imm=0, flags=p.W | p.SIMPLE, conn=conn)
+        raw = PDU(p.DATA_OUT, flags=p.F, lun=lun, itt=cmd.itt, ttt=RESERVED_TAG, datasn=0, offset=0,
+                  data=b"\xee" * 8192, expstatsn=conn.expstatsn).encode(conn.header_digest, conn.data_digest)
+        conn.send_raw(raw[:1000])
+        for c in s.conns:               # on whatever loop it is, that has taken it by then
+            if c is not conn:
+                alive(s, c)
+        assert s.tmf(p.ABORT_TASK, lun, ref_itt=cmd.itt, refcmdsn=mine) == p.TMF_COMPLETE
+        s.commands.pop(cmd.itt)
+        others = [s.start(scsi.write10(BASE + 5100 + 16 * i, 16), lun=lun, write=pattern(8192, i + 1), imm=0,
+                          unsolicited=0, hold_r2t=True, immediate=True, conn=c)
+                  for i, c in enumerate(x for x in s.conns if x is not conn)]
+        for c in others:
+            s.wait_until(lambda c=c: c.r2ts, c.conn)
+            s.data_out(c, c.r2ts[0].ttt, 0, 4096, final=False)
+            quiet(s, c.conn)
+        conn.send_raw(raw[1000:])
+        assert quiet(s, conn) == []
+        for c in others:
+            s.data_out(c, c.r2ts[0].ttt, 4096, 4096, datasn=1)
+            c.open_r2t.clear()
+        s.wait_all(others)
+        s.scsi(scsi.test_unit_ready(), lun=lun, cmdsn=gap).good()
+        for i in range(len(others)):
+            assert read(s, lun, BASE + 5100 + 16 * i, 16) == pattern(8192, i + 1), "data of the aborted write"
+        alive(s, conn)
+
+
 @pytest.mark.parametrize("function", [p.ABORT_TASK_SET, p.CLEAR_TASK_SET, p.LOGICAL_UNIT_RESET])
 def test_task_set_over_connections(four, lun, function):
     """4.2.3.2, 11.5.1: functions that act on many tasks act on those of every connection of the session."""

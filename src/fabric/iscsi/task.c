@@ -407,11 +407,10 @@ void task_run_held(struct task *task)
 
 	task->in_window = task->turn.scsi && !task->immediate;
 	/* Level 2: the initiator may have been told that it has its turn. */
-	if (task->cmd && (!conn->closing || conn->keeps)) {
+	if (task->cmd && !task->cancelled && (!conn->closing || conn->keeps)) {
 		task_start(task);
 		return;
 	}
-	/* An aborted one has nothing left but its CmdSN. */
 	if (task->held_pdu && !conn->closing) {
 		data = (struct iovec){ task->held_data, task->held_pdu->data_bytes };
 		ffp_run(conn, task->held_pdu, &data, 1);

@@ -51,6 +51,7 @@ struct task {
 	bool bidirectional; /* R and W: two residuals, and a SCSI Response of its own (11.7.3) */
 	bool immediate; /* counted in conn->nimmediate */
 	struct sess_turn turn; /* for when it is held */
+	bool cancelled; /* a function has ended it: nothing of it counts but its CmdSN */
 	bool hashed;
 	bool ordered; /* the session waits for its end: sess_ordered_end() */
 	bool in_window; /* counts in sess->active */

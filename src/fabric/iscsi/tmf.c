@@ -321,10 +321,13 @@ static void waited_long_enough(struct loop_timer *t)
 static enum iscsi_tmf_response abort_here(struct task *t)
 {
 	if (t->state == TASK_HELD) {
-		/* Its CmdSN still counts: the rest of it stays in its place. */
+		/*
+		 * Its CmdSN still counts: it stays in its place. So does its memory, which data may
+		 * be coming in to.
+		 */
 		task_remember_ended(t);
 		task_forget_itt(t);
-		t->cmd = cmd_free(t->cmd);
+		t->cancelled = true;
 		return ISCSI_TMF_FUNCTION_COMPLETE;
 	}
 	/* Its answer is on the way. */
