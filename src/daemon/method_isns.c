@@ -73,10 +73,13 @@ static int method_remove(void *arg, struct control_call *call)
 	strbuf_init(&b);
 	strbuf_init(&left);
 	r = get_servers(call, &b);
-	for (rest = b.s; !r && b.len && (word = strsep(&rest, ","));) {
+	/* As the attribute takes them: commas, spaces, or both. */
+	for (rest = b.s; !r && b.len && (word = strsep(&rest, ", "));) {
 		size_t n = strlen(word);
 
 		/* As it was given, or as the list shows it, with its port. */
+		if (!n)
+			continue;
 		if (!strcmp(word, server) ||
 			(!strncmp(server, word, n) && !strcmp(server + n, ":3205")))
 			found = true;

@@ -273,3 +273,9 @@ def test_by_command(new_daemon, isnsd):
     assert "there is no such server" in d.ulio("isns", "remove", "10.0.0.1", fails=True)
     d.ulio("isns", "remove", s.address)
     assert "no iSNS servers" in d.ulio("isns", "list")
+    # A list that was set as such may have spaces in it.
+    d.ulio("set", "/isns/servers", f"{s.address}, 127.0.0.9")
+    d.ulio("isns", "remove", "127.0.0.9:3205")
+    assert d.ulio("get", "/isns/servers").strip() == s.address
+    d.ulio("isns", "remove", s.address)
+    assert "no iSNS servers" in d.ulio("isns", "list")
