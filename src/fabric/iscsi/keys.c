@@ -325,6 +325,21 @@ static int take_name(struct keys_nego *n, const struct key *k, const struct keys
 	return 0;
 }
 
+/*
+ * 6.1: text is for people. Without control characters, in UTF-8 those from 80h to 9Fh too: it goes
+ * to terminals, and into lines of session/info that tools take apart.
+ */
+static void copy_text(char *to, const char *from, size_t n)
+{
+	memcpy(to, from, n + 1);
+	for (unsigned char *p = (unsigned char *)to; *p; p++) {
+		if (*p < ' ' || *p == 0x7f)
+			*p = '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+	}
+}
+
 static int take_text(struct keys_nego *n, const struct key *k, const struct keys_pair *p,
 	struct keys_text *out, struct keys_fault *f)
 {
@@ -333,7 +348,7 @@ static int take_text(struct keys_nego *n, const struct key *k, const struct keys
 		return -EPROTO;
 	}
 	if (k->value_at)
-		memcpy(value_field(k, n->values), p->value, p->value_bytes + 1);
+		copy_text(value_field(k, n->values), p->value, p->value_bytes);
 	n->agreed |= key_bit(k);
 	return 0;
 }

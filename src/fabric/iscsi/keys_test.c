@@ -497,6 +497,15 @@ static void test_unknown(void **state)
 	step_fails(x, "X-com.example.bar=NotUnderstood|", "answer to nothing");
 }
 
+/* 13.7: an alias is shown to people: nothing in it moves a cursor or begins a line. */
+static void test_alias(void **state)
+{
+	struct fixture *x = *state;
+
+	step(x, "InitiatorAlias=a\nTSIH: 1\x1b[2J\x7f \xc2\x9b J\xc3\xbcrgen\xc2|", "");
+	assert_string_equal(x->values.sess.initiator_alias, "a?TSIH: 1?[2J? ?? J\xc3\xbcrgen\xc2");
+}
+
 /* 13.25: Reject, never NotUnderstood. */
 static void test_obsolete(void **state)
 {
@@ -758,6 +767,7 @@ int main(void)
 		T(test_disorder),
 		T(test_discovery),
 		T(test_unknown),
+		T(test_alias),
 		T(test_obsolete),
 		T(test_errors),
 		T(test_stages),
