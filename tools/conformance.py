@@ -33,8 +33,8 @@ REASONS = ("not offered:", "by design:", "others:")
 SCSI = re.compile(r"test_(?:lu_|pr_|alua)")
 
 CLAUSE = re.compile(r"(?:RFC 7144 )?(?:[A-E]|\d+(?:\.\d+)*)$")
-CITED = re.compile(r"(?<![\d.])\d{1,2}\.\d+(?:\.\d+)*(?![\d.])|(?:^|[( ;,])1[123](?=[:;,) ]|\.? and)|Appendix [A-E]|"
-                   r"\bRFC \d{4}|\b(?:SPC|SBC)-\d \d|\bSAM-5 \d")
+CITED = re.compile(r"(?<![\d.])(?:[3-9]|1[0-3])\.\d+(?:\.\d+)*(?![\d.])|(?:^|[( ;,])1[123](?=[:;,)]| \(|\.? and)|"
+                   r"Appendix [A-E]|\bRFC \d{4}|\b(?:SPC|SBC)-\d \d|\bSAM-5 \d")
 TEST = re.compile(r"`([\w./-]+)::(\w+)`")
 C_TEST = re.compile(r"^(?:static )?void (\w+)\(void \*\*", re.M)
 

@@ -57,7 +57,8 @@ def test_bad_document(tree, row, wanted):
 
 @pytest.mark.parametrize("doc, good", [("6.2: a thing.", True), ("A thing (11.3.1).", True), ("SAM-5 5.14: it.", True),
                                        ("RFC 1994 says so.", True), ("Appendix C, SendTargets.", True),
-                                       ("A thing.", False), ("It takes 3 s.", False), ("In 1.", False)])
+                                       ("A thing.", False), ("It takes 3 s.", False), ("In 1.", False),
+                                       ("It takes 12 s.", False), ("Within 0.5 s.", False)])
 def test_docstring(tree, doc, good):
     (tree / "tests/wire/test_a.py").write_text(f'def test_x():\n    """{doc}"""\n')
     assert (findings(tree, GOOD) == []) == good
