@@ -17,16 +17,6 @@ from lib.pdu import PDU
 BASE = 30000
 
 
-@pytest.fixture
-def four(wide, lun):
-    """A session of four connections, CIDs 0 to 3."""
-    with wide_session(wide, MaxConnections=8) as s:
-        s.clear_ua(lun)
-        for cid in (1, 2, 3):
-            s.join(cid)
-        yield s
-
-
 def read(s, lun, lba, n, conn=None):
     return s.scsi(scsi.read10(lba, n), lun=lun, read=n * 512, conn=conn).good().data
 

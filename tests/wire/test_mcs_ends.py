@@ -16,16 +16,6 @@ from lib.pdu import PDU
 BASE = 40000
 
 
-@pytest.fixture
-def four(wide, lun):
-    """A session of four connections, CIDs 0 to 3."""
-    with wide_session(wide, MaxConnections=8) as s:
-        s.clear_ua(lun)
-        for cid in (1, 2, 3):
-            s.join(cid)
-        yield s
-
-
 def held(s, lun, conn, lba, byte=b"\xee"):
     cmd = s.start(scsi.write10(lba, 8), lun=lun, write=byte * 4096, imm=0, unsolicited=0, hold_r2t=True, conn=conn)
     s.wait_until(lambda: cmd.r2ts, conn)
