@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Code values that are reserved, in SCSI Commands and their AHS. RFC 7143 11 (first page), 11.2.2.1, 11.3.1."""
+"""Code values that are reserved in SCSI Commands, and the gap that a rejected one leaves. RFC 7143 11 (first page),
+7.3, 11.3.1. Of AHS: test_ahs_residuals.py."""
 
 import pytest
 
@@ -15,15 +16,6 @@ PROTOCOL = (p.REJ_PROTOCOL, p.REJ_NOT_SUPPORTED, p.REJ_INVALID_FIELD)
 def test_reserved_task_attribute(session, lun, attr):
     """11.3.1: ATTR 5 to 7 are reserved."""
     if reject_or_close(session, PDU(p.SCSI_CMD, immediate=True, flags=p.F | attr, lun=lun, cdb=bytes(6)), PROTOCOL):
-        alive(session)
-
-
-@pytest.mark.parametrize("kind", [0, 3, 4, 61, 62, 63])
-def test_reserved_ahs_type(session, lun, kind):
-    """11.2.2.1: AHS types other than 1 and 2: the command does not run as if they were not there."""
-    pdu = PDU(p.SCSI_CMD, immediate=True, flags=p.F | p.SIMPLE, lun=lun, cdb=scsi.test_unit_ready(),
-              ahs=[(kind, bytes(5))])
-    if reject_or_close(session, pdu, PROTOCOL):
         alive(session)
 
 
