@@ -18,7 +18,7 @@ from .proxy import Profile, Proxy
 
 
 @pytest.mark.parametrize("name", plans.PLANS)
-def test_plan(new_daemon, quick, record_property, name):
+def test_plan(quick, record_property, name):
     """No wrong byte, no hang, and nothing lost that the proxy did not take (RFC 7143 7)."""
     d = plans.daemon_for()
     d.start()
