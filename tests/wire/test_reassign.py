@@ -352,6 +352,14 @@ def test_no_reassignment_below_level_2(wide, lun, level):
 
 # --- logout for recovery
 
+@pytest.mark.parametrize("way", [explicit, implicit], ids=lambda f: f.__name__)
+def test_who_logs_out_is_not_told_of_it(two, way):
+    """11.9.1, 6.3.4: a connection that lives and is logged out, or replaced by one with its CID, is not reported as
+    dropped: that CID may be in use again when the message comes."""
+    way(two, 1)
+    assert all(x.opcode != p.ASYNC for x in quiet(two, two.conns[0]) + two.inbox)
+
+
 def test_logout_of_a_live_connection_for_recovery(two, lun):
     """11.14.1 reason 2: a connection that lives is closed by it, and its tasks wait to be moved."""
     d = pattern(8192, 7)

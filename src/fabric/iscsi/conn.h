@@ -228,7 +228,7 @@ struct conn {
 	uint32_t logout_itt;
 	bool logged_out; /* a Logout Response is the last PDU */
 	bool closing;
-	bool by_peer; /* because its initiator has closed it, or has logged in in its place */
+	bool by_peer; /* its initiator has closed it, logged it out or logged in in its place */
 	bool left_sess; /* sess_conn_gone() was called */
 	/* Level 2 (recover.h): it has failed, but its tasks may go on at another connection. */
 	bool keeps; /* it is in sess->failed */

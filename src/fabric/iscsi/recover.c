@@ -169,6 +169,7 @@ static void logout_old(struct loop *loop, struct loop_msg *msg)
 	struct recover *r = container_of(msg, struct recover, msg);
 	struct conn *old = r->old;
 
+	old->by_peer = true;
 	if (r->close) {
 		old->logged_out = true;
 		conn_close(old, "logged out by another connection");
