@@ -234,7 +234,9 @@ static void arrive(struct border *b, struct loop *loop)
 	b->events = 0;
 	pthread_mutex_unlock(&b->sess->lock);
 	b->arrived(task, b->arg, events & BORDER_ABORTED);
-	act(b, events);
+	/* A task that had its status may be over now, and b with it. */
+	if (events)
+		act(b, events);
 }
 
 /* Events are kept from here on until it arrives. */
