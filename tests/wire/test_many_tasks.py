@@ -59,17 +59,6 @@ def events(s, pdus):
     return [x.lun for x in out], out
 
 
-@pytest.mark.parametrize("offer,agreed", [
-    ("RFC3720", "RFC3720"), ("ResponseFence", "ResponseFence"), ("FastAbort", "FastAbort"),
-    ("FastAbort,ResponseFence,RFC3720", "FastAbort"), ("RFC3720,FastAbort", "RFC3720"),
-    ("ResponseFence,FastAbort", "ResponseFence"), ("X-other,FastAbort", "FastAbort")])
-def test_negotiation(daemon, offer, agreed):
-    """13.23, 6.2.1: a list in the initiator's order of preference; all three values are there."""
-    with daemon.session(keys={"TaskReporting": offer}) as s:
-        assert s.params["TaskReporting"] == agreed
-        alive(s)
-
-
 @pytest.mark.parametrize("function", MANY)
 @pytest.mark.parametrize("reporting", [None, "RFC3720", "ResponseFence"])
 def test_standard_waits_for_asked_data(daemon, lun, function, reporting):
