@@ -21,29 +21,15 @@ static uint32_t pick(uint32_t n)
 
 static const char *const disks[] = { "ram:256k", "file:/disk,size=256k", "delay:ms=1|ram:256k" };
 
-static unsigned alive(struct peer **list)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < CONNS; i++)
-		if (peers[i].fd >= 0 && !peers[i].closed)
-			list[n++] = &peers[i];
-	return n;
-}
-
 static void pump(uint64_t steps)
 {
-	struct peer *list[CONNS];
-	unsigned n = alive(list);
-
-	if (n)
-		peers_pump(list, n, steps);
+	peers_pump_alive(peers, CONNS, steps);
 }
 
 static struct peer *some_peer(void)
 {
 	struct peer *list[CONNS];
-	unsigned n = alive(list);
+	unsigned n = peers_alive(peers, CONNS, list);
 
 	return n ? list[pick(n)] : NULL;
 }
@@ -528,7 +514,7 @@ static void at_once(void **state)
 		for (unsigned i = 1; i < CONNS; i++)
 			peer_login_begin(&peers[i]);
 		for (unsigned i = 0; i < 300; i++) {
-			n = alive(list);
+			n = peers_alive(peers, CONNS, list);
 			assert_true(n > 0);
 			peers_pump(list, n, 50);
 			if (n == 1 && list[0]->full_feature)

@@ -583,6 +583,25 @@ void peers_pump(struct peer *const *peers, unsigned n, uint64_t steps)
 			;
 }
 
+unsigned peers_alive(struct peer *all, unsigned n, struct peer **list)
+{
+	unsigned up = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (all[i].fd >= 0 && !all[i].closed)
+			list[up++] = &all[i];
+	return up;
+}
+
+void peers_pump_alive(struct peer *all, unsigned n, uint64_t steps)
+{
+	struct peer *list[PEERS_MAX];
+
+	n = peers_alive(all, n, list);
+	if (n)
+		peers_pump(list, n, steps);
+}
+
 void peer_pump(struct peer *peer, uint64_t steps)
 {
 	if (peer->pump)

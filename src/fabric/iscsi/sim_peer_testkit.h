@@ -12,7 +12,7 @@
 #include "fabric/iscsi/target.h"
 #include "fabric/iscsi/wire.h"
 
-enum { DISK_BLOCKS = 512, PEER_TASKS = 16, TASK_BLOCKS = 96, MAYBE_MAX = 12 };
+enum { DISK_BLOCKS = 512, PEER_TASKS = 16, TASK_BLOCKS = 96, MAYBE_MAX = 12, PEERS_MAX = 8 };
 
 #define SIM_TARGET "iqn.2003-01.test:sim"
 #define SIM_PEER   "iqn.2003-01.test:peer" /* the name of all initiators; their ISIDs differ */
@@ -152,6 +152,10 @@ bool peer_command(struct peer *peer, const struct peer_cmd *c);
 void peer_pump(struct peer *peer, uint64_t steps);
 /* The same with several initiators of one target. */
 void peers_pump(struct peer *const *peers, unsigned n, uint64_t steps);
+/* Those of n <= PEERS_MAX that are connected: into list. Returns how many. */
+unsigned peers_alive(struct peer *all, unsigned n, struct peer **list);
+/* The same as peers_pump() with those, if there are any. */
+void peers_pump_alive(struct peer *all, unsigned n, uint64_t steps);
 /* … until nothing is under way. */
 void peer_drain(struct peer *peer);
 void peer_tmf(struct peer *peer, uint8_t function, uint32_t ref_itt, uint32_t ref_cmdsn);

@@ -23,22 +23,9 @@ static uint32_t pick(uint32_t n)
 static const char *const reportings[] = { "RFC3720", "ResponseFence", "FastAbort" };
 static const char *const disks[] = { "ram:256k", "file:/disk,size=256k", "delay:ms=1|ram:256k" };
 
-static unsigned alive(struct peer **list)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < CONNS; i++)
-		if (peers[i].fd >= 0 && !peers[i].closed)
-			list[n++] = &peers[i];
-	return n;
-}
-
 static void pump(uint64_t steps)
 {
-	struct peer *list[CONNS];
-	unsigned n = alive(list);
-
-	peers_pump(list, n, steps);
+	peers_pump_alive(peers, CONNS, steps);
 }
 
 static void pump_all(struct peer *peer, uint64_t steps)
@@ -49,7 +36,7 @@ static void pump_all(struct peer *peer, uint64_t steps)
 static struct peer *some_peer(void)
 {
 	struct peer *list[CONNS];
-	unsigned n = alive(list);
+	unsigned n = peers_alive(peers, CONNS, list);
 
 	return list[pick(n)];
 }
