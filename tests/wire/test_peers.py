@@ -8,7 +8,7 @@ import pytest
 
 from lib import keys as textkeys
 from lib import pdu as p
-from lib.connection import Closed
+from lib.connection import TIMEOUT, Closed
 from lib.daemon import IS_TGT
 from lib.initiator import (DEFAULT_NAME, FULL_FEATURE, OPERATIONAL, SECURITY, Chap, Connection, Login, LoginFailed,
                            chap_binary, chap_response)
@@ -162,9 +162,10 @@ def test_connections_of_an_address(peerd):
 
 def until_gone(d, n):
     """Wait until the daemon has closed all but n connections."""
+    deadline = time.monotonic() + TIMEOUT
     with d.control() as c:
         while c.call("status")["connections"] > n:
-            pass
+            assert time.monotonic() < deadline, f"more than {n} connections are left"
 
 
 def test_sessions_of_an_address(peerd):
