@@ -13,8 +13,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 
 import peers
 
@@ -32,55 +30,30 @@ def parse_args():
     p.add_argument("--counts", default="1,2,4", help="of connections, and of sessions (1,2,4)")
     p.add_argument("--loads", default="4k-read", help=", ".join(LOADS))
     p.add_argument("--depth", type=int, default=16, help="commands in flight on a connection (16)")
-    p.add_argument("--build", default=os.path.join(TOP, "build-release"))
+    p.add_argument("--build", type=os.path.abspath, default=os.path.join(TOP, "build-release"))
     p.add_argument("--json", metavar="FILE", help="write all samples there")
+    p.set_defaults(size=256 << 20)
     return p.parse_args()
 
 
-class Server:
+class Server(peers.Peer):
     """uliod with a RAM disk, MaxConnections and a window that does not limit."""
 
-    def __init__(self, o):
-        self.dir = tempfile.TemporaryDirectory(prefix="ulio-bench.")
-        self.port = peers.free_port()
-        config = os.path.join(self.dir.name, "saveconfig.json")
+    def start(self):
+        config = os.path.join(self.dir, "saveconfig.json")
         with open(config, "w", encoding="ascii") as f:
             json.dump(self.config(), f)
-        self.log = open(os.path.join(self.dir.name, "log"), "w+", encoding="utf-8")
-        self.proc = subprocess.Popen([os.path.join(o.build, "src/daemon/uliod"), "--config", config, "--control",
-                                      os.path.join(self.dir.name, "c"), "--state", self.dir.name],
-                                     stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.wait()
+        self.spawn(os.path.join(self.opts.build, "src/daemon/uliod"), "--config", config, "--control",
+                   os.path.join(self.dir, "c"), "--state", self.dir)
 
     def config(self):
-        disk = {"plugin": "ramdisk", "name": "d", "size": 256 << 20, "wwn": "d0000001"}
+        disk = {"plugin": "ramdisk", "name": "d", "size": self.size, "wwn": "d0000001"}
         return {"storage_objects": [disk], "targets": [{"fabric": "iscsi", "wwn": IQN, "tpgs": [{
             "tag": 1, "enable": True, "luns": [{"index": 0, "storage_object": "/backstores/ramdisk/d"}],
             "portals": [{"ip_address": "127.0.0.1", "port": self.port}],
             "parameters": {"MaxConnections": "64"},
             "attributes": {"authentication": 0, "generate_node_acls": 1, "demo_mode_write_protect": 0,
                            "default_cmdsn_depth": 1024}}]}]}
-
-    def wait(self):
-        end = time.monotonic() + peers.START_SECONDS
-        while time.monotonic() < end and self.proc.poll() is None:
-            with peers.socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        self.log.seek(0)
-        sys.exit("uliod does not start:\n" + self.log.read()[-2000:])
-
-    def cpu_seconds(self):
-        with open(f"/proc/{self.proc.pid}/stat", encoding="ascii") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def stop(self):
-        self.proc.kill()
-        self.proc.wait()
-        self.log.close()
-        self.dir.cleanup()
 
 
 def measure(o, server, load, sessions, connections):
@@ -107,10 +80,13 @@ def main():
     samples = {c: {"sessions": [], "connections": []} for c in cells}
     server = Server(o)
     try:
+        server.start()
         for i in range(o.rounds):
             for load, n in cells:
                 for kind in (("sessions", "connections"), ("connections", "sessions"))[i % 2]:
                     samples[load, n][kind].append(measure(o, server, load, *((n, 1) if kind == "sessions" else (1, n))))
+    except peers.PeerError as e:
+        sys.exit(str(e))
     finally:
         server.stop()
     bad = False
