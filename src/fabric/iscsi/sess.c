@@ -462,21 +462,43 @@ static void ask_conn(struct sess_visit *v, struct conn *conn)
 	logout_ask(conn, sess->drop_s);
 }
 
+static void begin_drop(struct sess *sess);
+
 static void dropped(struct sess_visit *v)
 {
 	struct sess *sess = container_of(v, struct sess, drop);
-	bool empty;
+	bool again, empty;
 
 	pthread_mutex_lock(&sess->lock);
-	sess->dropping = false;
+	again = sess->drop_way > sess->drop_done;
+	sess->dropping = again;
 	empty = !sess->nconns;
 	pthread_mutex_unlock(&sess->lock);
-	if (empty)
+	if (again)
+		begin_drop(sess);
+	else if (empty)
 		sess_end(sess);
 }
 
-static void drop(struct sess *sess, const char *why, uint16_t seconds,
-	void (*fn)(struct sess_visit *v, struct conn *conn))
+static void (*const drop_fns[])(struct sess_visit *v, struct conn *conn) = {
+	[SESS_DROP_ASK] = ask_conn,
+	[SESS_DROP_DISMISS] = dismiss_conn,
+	[SESS_DROP_CLOSE] = drop_conn,
+};
+
+static void begin_drop(struct sess *sess)
+{
+	pthread_mutex_lock(&sess->lock);
+	sess->drop_done = sess->drop_way;
+	pthread_mutex_unlock(&sess->lock);
+	sess->drop = (struct sess_visit){
+		.fn = drop_fns[sess->drop_done], .done = dropped, .loop = sess->loop
+	};
+	sess_visit(sess, &sess->drop);
+}
+
+/* What is asked for while another round is under way is done after it, if it is more. */
+static void drop(struct sess *sess, const char *why, uint16_t seconds, enum sess_drop_way way)
 {
 	bool busy;
 
@@ -486,27 +508,28 @@ static void drop(struct sess *sess, const char *why, uint16_t seconds,
 	if (!busy) {
 		snprintf(sess->drop_why, sizeof(sess->drop_why), "%.127s", why);
 		sess->drop_s = seconds;
+		sess->drop_way = way;
+	} else if (way > sess->drop_way) {
+		sess->drop_way = way;
 	}
 	pthread_mutex_unlock(&sess->lock);
-	if (busy)
-		return;
-	sess->drop = (struct sess_visit){ .fn = fn, .done = dropped, .loop = sess->loop };
-	sess_visit(sess, &sess->drop);
+	if (!busy)
+		begin_drop(sess);
 }
 
 void sess_drop(struct sess *sess, const char *why)
 {
-	drop(sess, why, 0, drop_conn);
+	drop(sess, why, 0, SESS_DROP_CLOSE);
 }
 
 void sess_dismiss(struct sess *sess, const char *why)
 {
-	drop(sess, why, 0, dismiss_conn);
+	drop(sess, why, 0, SESS_DROP_DISMISS);
 }
 
 void sess_ask_logout(struct sess *sess, const char *why, uint16_t seconds)
 {
-	drop(sess, why, seconds, ask_conn);
+	drop(sess, why, seconds, SESS_DROP_ASK);
 }
 
 void sess_each(struct tpg *tpg, void (*fn)(struct sess *sess, void *arg), void *arg)

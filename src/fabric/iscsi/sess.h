@@ -29,10 +29,13 @@ struct task;
 enum sess_state {
 	SESS_FREE, /* Q1 */
 	SESS_LOGGED_IN, /* Q3 */
-	SESS_FAILED, /* Q4: its connections are gone, it ends (Time2Retain is 0 at level 0) */
+	SESS_FAILED, /* Q4: its connections are gone: it ends, or at level 2 waits (recover.h) */
 	SESS_CLOSED, /* no more than what engine and loops still hold */
 	SESS_STATES
 };
+
+/* How a session is ended from outside, the gentlest way first. */
+enum sess_drop_way { SESS_DROP_ASK, SESS_DROP_DISMISS, SESS_DROP_CLOSE };
 
 struct sess {
 	struct entity *entity;
@@ -74,7 +77,8 @@ struct sess {
 	uint32_t joining; /* logins that are about to join: while there are any it does not end */
 	struct list failed; /* struct conn by failed_link, by conn->join (recover.h) */
 	uint32_t nfailed;
-	bool dropping; /* `drop` is under way */
+	bool dropping; /* `drop` is under way, by drop_done; drop_way has been asked for */
+	enum sess_drop_way drop_way, drop_done;
 	struct sess_visit drop;
 	char drop_why[128];
 	uint16_t drop_s; /* seconds that the initiator has to log out */
