@@ -129,7 +129,8 @@ static void look_at(struct sess_visit *v, struct conn *conn)
 	}
 	if (!conn->keeps || !conn->quiet) {
 		r->wait = true;
-		r->recover.cid = conn->cid;
+		r->recover.exact = true;
+		r->recover.join = conn->join;
 		return;
 	}
 	r->found = !border_move(task, r->conn, arrived, r);

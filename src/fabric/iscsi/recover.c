@@ -185,16 +185,21 @@ static void logout_old(struct loop *loop, struct loop_msg *msg)
 	conn_reap(old);
 }
 
-/* Under sess->lock: the one of that CID; of those that are gone one that is not logged out. */
+static bool is_meant(const struct recover *r, const struct conn *conn)
+{
+	return r->exact ? conn->join == r->join : conn->cid == r->cid;
+}
+
+/* Under sess->lock: one that lives before those that are gone, and of these the last one. */
 static struct conn *find_old(struct sess *sess, const struct recover *r)
 {
 	struct conn *conn, *found = NULL;
 
 	list_for_each (conn, &sess->conns, struct conn, sess_link)
-		if (conn->cid == r->cid && conn != r->conn)
+		if (is_meant(r, conn) && conn != r->conn)
 			return conn;
 	list_for_each (conn, &sess->failed, struct conn, failed_link)
-		if (conn->cid == r->cid)
+		if (is_meant(r, conn))
 			found = conn;
 	return found;
 }

@@ -48,6 +48,8 @@ struct recover {
 	struct sess *sess; /* there is a reference */
 	struct conn *conn; /* pinned; done runs on its loop; itself is not meant */
 	uint16_t cid;
+	bool exact; /* the one with this conn->join is meant, whoever has its CID by now */
+	uint32_t join;
 	bool close; /* its tasks end: no reassignment (11.14, reason 1) */
 	void (*done)(struct recover *r);
 	void *arg;
