@@ -5,6 +5,7 @@
  * in the midst of work, also the leading one. Each connection works on blocks of its own, so that a
  * model tells what must be read; where order is checked they share blocks.
  */
+#include "base/clock.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/sim_peer_testkit.h"
 #include "loop/loop.h"
@@ -530,6 +531,30 @@ static void at_once(void **state)
 	}
 }
 
+/* Who is asked to log out, and told at once to go, goes; the gentler one adds nothing. */
+static void ended_while_asked(void **state)
+{
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct peer *list[CONNS];
+		struct sess *sess;
+		uint64_t since;
+
+		begin(seed, CONNS);
+		sess = list_first(&t.tpg->sessions, struct sess, tpg_link);
+		sess_ask_logout(sess, "asked by the test", 300);
+		(void)sim_run(t.rig.k.loops, NULL, NULL, seed);
+		since = sim_now_ns(t.rig.k.loops);
+		sess_drop(sess, "ended by the test");
+		sess_ask_logout(sess, "asked again", 300);
+		for (unsigned i = 0; peers_alive(peers, CONNS, list); i++) {
+			assert_true(i < 1000);
+			pump(50);
+		}
+		assert_true(sim_now_ns(t.rig.k.loops) - since < 100 * NS_PER_S);
+		end();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -543,6 +568,7 @@ int main(void)
 		cmocka_unit_test(too_many),
 		cmocka_unit_test(all_lost),
 		cmocka_unit_test(at_once),
+		cmocka_unit_test(ended_while_asked),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
