@@ -89,7 +89,6 @@ enum rx_phase { RX_HEADER, RX_DATA, RX_TAIL };
 
 struct rx {
 	enum rx_phase phase;
-	bool direct; /* the operation under way is a loop_recv() */
 	bool large; /* the last PDU was large: fetch the next header alone */
 	bool stopped; /* nothing is received: send queue full, or closing */
 	bool in_pdu; /* inside of a PDU handler */
