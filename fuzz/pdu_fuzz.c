@@ -114,6 +114,9 @@ static void take_all(struct fuzz *f)
 		struct peer *p = &f->peers[i];
 
 		peer_take(p);
+		/* Data that are asked for and not sent end the connection (dataout_timeout). */
+		if (p->nr2ts && sim_now_ns(f->rig.loops) > 3 * NS_PER_S)
+			f->may_close = true;
 		REQUIRE(!p->closed || p->fd < 0 || p->loose || f->may_close || p->logged_out,
 			"the target has closed a connection of which it can have no complaint");
 	}
