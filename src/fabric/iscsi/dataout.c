@@ -308,7 +308,11 @@ void task_answer(struct task *task)
 	 * RFC 7143 11.7: data that were announced or asked for belong to the command until their
 	 * last PDU; a tag that was answered before could be used anew while they still come.
 	 */
-	if (quiet(task) && !task->sending && !task->status_sent && !task_is_kept(task))
+	if (!quiet(task))
+		return;
+	if (task->awaited)
+		tmf_data_came(task);
+	if (!task->sending && !task->status_sent && !task_is_kept(task))
 		fence_send_task(task->conn, task);
 }
 
