@@ -13,7 +13,7 @@
 
 struct rpc;
 
-enum { CLI_ARGS_MAX = 12 };
+enum { CLI_ARGS_MAX = 16 };
 
 enum cli_arg_kind {
 	ARG_POSITION, /* required, by its place */

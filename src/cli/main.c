@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* main.c: ulio: finds the subcommand, makes parameters of its arguments, calls and shows. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ enum { NTABLES = sizeof(tables) / sizeof(tables[0]) };
 
 static void print_usage(const struct cli_command *c)
 {
+	assert(!c->args[CLI_ARGS_MAX - 1].name);
 	printf("ulio %s%s%s", c->group, c->verb ? " " : "", c->verb ? c->verb : "");
 	for (const struct cli_arg *a = c->args; a->name; a++) {
 		static const char *const forms[] = {

@@ -73,6 +73,7 @@ static const struct registered *find_method(const struct control *c, const char 
 int control_add_methods(struct control *c, const struct control_method *table, void *arg)
 {
 	for (const struct control_method *m = table; m->name; m++) {
+		assert(!m->params[CONTROL_PARAMS_MAX - 1].name);
 		if (find_method(c, m->name))
 			return -EEXIST;
 		if (c->nmethods == CONTROL_METHODS_MAX)

@@ -36,7 +36,7 @@ struct control_param {
 	const char *doc;
 };
 
-enum { CONTROL_PARAMS_MAX = 12 }; /* of a method, the end of the table included */
+enum { CONTROL_PARAMS_MAX = 16 }; /* of a method, the end of the table included */
 
 /* One call. params have been checked against the method's table. */
 struct control_call {
