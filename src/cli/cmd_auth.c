@@ -67,6 +67,7 @@ static int show_accounts(struct cli *cli, json_t *result)
 		{ "PASSWORD", "password", COL_TEXT },
 		{ "NEXT", "next_password", COL_TEXT },
 		{ "MUTUAL", "mutual_user", COL_TEXT },
+		{ "ITS PASSWORD", "mutual_password", COL_TEXT },
 		{ "ALGORITHMS", "algorithms", COL_TEXT },
 		{ NULL },
 	};
@@ -98,7 +99,8 @@ static int read_secrets(struct cli *cli, struct errmsg *err)
 	{ "source", ARG_OPTION, false,                                                             \
 		"file, or credential:NAME, that the daemon reads it from" },                       \
 	{ "mutual_user", ARG_OPTION, false, "name by which the target answers" },                  \
-	{ "mutual_password_file", ARG_OPTION, false, "file with that secret" }
+	{ "mutual_password_file", ARG_OPTION, false, "file with that secret, copied now" },        \
+	{ "mutual_source", ARG_OPTION, false, "or where the daemon reads it from" }
 /* clang-format on */
 
 const struct cli_command auth_commands[] = {

@@ -190,6 +190,7 @@ static int set_account(struct control_call *call, struct node *account)
 		{ "next_source", "password_next_file" },
 		{ "mutual_user", "userid_mutual" },
 		{ "mutual_password", "password_mutual" },
+		{ "mutual_source", "password_mutual_file" },
 	};
 	int r = 0;
 
@@ -266,7 +267,8 @@ static int method_auth_remove(void *arg, struct control_call *call)
 	{ "password", PARAM_STRING, false, "its secret, 12 bytes at least" },                      \
 	{ "source", PARAM_STRING, false, "or the file, or credential:NAME, that has it" },         \
 	{ "mutual_user", PARAM_STRING, false, "name by which the target answers" },                \
-	{ "mutual_password", PARAM_STRING, false, "and its secret" }
+	{ "mutual_password", PARAM_STRING, false, "and its secret, another one" },                 \
+	{ "mutual_source", PARAM_STRING, false, "or the file, or credential:NAME, that has it" }
 /* clang-format on */
 
 const struct control_method auth_methods[] = {

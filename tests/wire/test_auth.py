@@ -316,6 +316,39 @@ def test_accounts_by_command(authd):
     assert not logs_in(d, USER, SECRET)
 
 
+def test_mutual_source_by_command(authd):
+    """12.1.3: The secret by which the target answers comes from a file, by "add" and by "set", and is read again."""
+    d = authd
+    path = f"{d.dir}/mutual"
+
+    def put(text):
+        with open(path, "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+            f.write(text + "\n")
+
+    def answers_by(secret):
+        creds = Chap("eve", "eve-secret-0001", "the-target", secret, algorithms=(7,))
+        with d.session(chap=creds) as s:
+            s.logout()
+
+    put("mutual-secret-01")
+    d.ulio("auth", "add", "eve", "--password-file", "-", "--mutual-user", "the-target", "--mutual-source", path,
+           stdin="eve-secret-0001\n")
+    answers_by("mutual-secret-01")
+    put("mutual-secret-02")
+    assert d.ulio("auth", "refresh").startswith("1 read, 1 of them new")
+    answers_by("mutual-secret-02")
+    d.ulio("auth", "set", "eve", "--mutual-password-file", "-", stdin="mutual-secret-03\n")
+    answers_by("mutual-secret-03")
+    d.ulio("auth", "set", "eve", "--mutual-source", path)
+    answers_by("mutual-secret-02")
+    with d.control() as c:
+        rows = {r["user"]: r for r in c.call("auth.list")}
+    assert rows["eve"]["mutual_password"] == path
+    assert path in d.ulio("auth", "list")
+    assert "No such file" in d.ulio("auth", "set", "eve", "--mutual-source", path + "x", fails=True)
+    answers_by("mutual-secret-02")
+
+
 def test_accounts_of_other_places(authd):
     """12.1: --initiator and --discovery say whose account it is."""
     d = authd
