@@ -28,9 +28,11 @@ int secret_from_file(json_t *params, const char *file_param, const char *param, 
 		fclose(f);
 	if (!r) {
 		line[strcspn(line, "\r\n")] = '\0';
-		r = json_object_set_new(params, param, json_string(line))
-			    ? errmsg_set(err, -EINVAL, "%s: a secret must be UTF-8 text here", path)
-			    : 0;
+		if (json_object_set_new(params, param, json_string(line)))
+			r = errmsg_set(err, -EINVAL,
+				"%s: a secret is UTF-8 text here; the daemon reads other bytes "
+				"from a source",
+				path);
 		json_object_del(params, file_param);
 	}
 	explicit_bzero(line, sizeof(line));

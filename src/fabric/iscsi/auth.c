@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "fabric/iscsi/limits.h"
 #include "fabric/iscsi/secret.h"
 #include "fabric/iscsi/target.h"
@@ -201,12 +202,15 @@ int auth_user_free(struct auth_user *u, struct errmsg *err)
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
+static bool is_name(enum auth_field field)
+{
+	return field == AUTH_USERID || field == AUTH_USERID_MUTUAL;
+}
+
 /* RFC 7143 9.2.1: 96 bits at least, unless IPsec is in use, which is not known here. */
 static void warn_if_short(const struct auth_user *u, enum auth_field field, const char *value)
 {
-	bool name = field == AUTH_USERID || field == AUTH_USERID_MUTUAL;
-
-	if (!name && value[0] && strlen(value) < CHAP_SECRET_BYTES_GOOD)
+	if (!is_name(field) && value[0] && strlen(value) < CHAP_SECRET_BYTES_GOOD)
 		log_msg(LOG_LEVEL_WARN, "iscsi",
 			"%s of CHAP user \"%s\" is shorter than %d bytes: only safe where IPsec "
 			"protects the connection (RFC 7143 9.2.1)",
@@ -218,16 +222,12 @@ const char *auth_value(const struct auth_user *u, enum auth_field field)
 	return (const char *)&u->values + fields[field].offset;
 }
 
-int auth_set_value(
+/* A value, wherever it is from; it has no source from here on. */
+static int replace(
 	struct auth_user *u, enum auth_field field, const char *value, struct errmsg *err)
 {
-	size_t n = strlen(value);
-	int r;
+	int r = change(u, field, value, err);
 
-	if (n >= FIELD_BYTES)
-		return errmsg_set(err, -EINVAL, "%s: %zu bytes are too long, at most %d",
-			fields[field].name, n, FIELD_BYTES - 1);
-	r = change(u, field, value, err);
 	if (r)
 		return r;
 	free(u->sources[field]);
@@ -235,6 +235,31 @@ int auth_set_value(
 	mark_sourced(u);
 	warn_if_short(u, field, value);
 	return 0;
+}
+
+/* It is saved as it is given (saveconfig.json), and text in JSON is UTF-8. */
+static int not_text(enum auth_field field, struct errmsg *err)
+{
+	if (is_name(field))
+		return errmsg_set(err, -EINVAL, "%s: a name must be UTF-8 text, which can be saved",
+			fields[field].name);
+	return errmsg_set(err, -EINVAL,
+		"%s: this secret is not UTF-8 text and could not be saved: write it to a file and "
+		"set %s_file to its path",
+		fields[field].name, fields[field].name);
+}
+
+int auth_set_value(
+	struct auth_user *u, enum auth_field field, const char *value, struct errmsg *err)
+{
+	size_t n = strlen(value);
+
+	if (n >= FIELD_BYTES)
+		return errmsg_set(err, -EINVAL, "%s: %zu bytes are too long, at most %d",
+			fields[field].name, n, FIELD_BYTES - 1);
+	if (!utf8_valid(value, n))
+		return not_text(field, err);
+	return replace(u, field, value, err);
 }
 
 int auth_set_source(
@@ -253,7 +278,7 @@ int auth_set_source(
 		return r;
 	}
 	copy = strdup(source);
-	r = copy ? auth_set_value(u, field, value, err)
+	r = copy ? replace(u, field, value, err)
 		 : errmsg_set(err, -ENOMEM, "%s: out of memory", source);
 	explicit_bzero(value, sizeof(value));
 	if (r) {

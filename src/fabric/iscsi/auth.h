@@ -64,7 +64,10 @@ void auth_copy(const struct auth *auth, struct chap_auth *ret);
 int auth_user_new(struct auth *auth, const char *name, struct auth_user **ret, struct errmsg *err);
 int auth_user_free(struct auth_user *u, struct errmsg *err);
 
-/* Values. A secret that is set so has no source any more; "" clears. 0, -EINVAL, -ENOMEM. */
+/*
+ * Values. A secret that is set so has no source any more; "" clears. 0, -ENOMEM, -EINVAL: it is too
+ * long, or not UTF-8, which is what can be saved; of any other bytes a secret is given by a source.
+ */
 int auth_set_value(
 	struct auth_user *u, enum auth_field field, const char *value, struct errmsg *err);
 const char *auth_value(const struct auth_user *u, enum auth_field field);

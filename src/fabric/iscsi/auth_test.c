@@ -143,6 +143,45 @@ static void secret_files(void **state)
 	rmdir(dir);
 }
 
+/* CHAP secrets are bytes (RFC 1994 4.1), what is saved is text: others come from a file. */
+static void secret_bytes(void **state)
+{
+	static const char *const secrets[] = { "password", "password_next", "password_mutual" };
+	static const char raw[] = "\xff\xfe twelve \xc3";
+	char dir[] = "/tmp/ulio-rows.XXXXXX", path[64], attr[200], source[200];
+	struct errmsg err = { 0 };
+	struct chap_auth auth;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/secret", dir);
+	put_file(path, raw);
+	for (int i = 0; i < 3; i++) {
+		snprintf(attr, sizeof(attr), TPG "/auth/%s", secrets[i]);
+		snprintf(source, sizeof(source), TPG "/auth/%s_file", secrets[i]);
+		assert_int_equal(try_set(attr, "zw\xc3\xb6lf Byte lang"), 0);
+		assert_int_equal(tree_set(t, at(TPG "/auth"), secrets[i], raw, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "UTF-8"));
+		assert_non_null(strstr(err.text, strrchr(source, '/') + 1)); /* the cure */
+		assert_null(strstr(err.text, "twelve"));
+		/* It was refused as a whole. */
+		is(attr, "zw\xc3\xb6lf Byte lang");
+		assert_int_equal(try_set(source, path), 0);
+		is(attr, "");
+	}
+	assert_int_equal(try_set(TPG "/auth/userid", raw), -EINVAL);
+	assert_int_equal(try_set(TPG "/auth/userid_mutual", raw), -EINVAL);
+	auth_copy(&((struct tpg *)node_obj(at(TPG)))->auth, &auth);
+	assert_string_equal(auth.user.password, raw);
+	assert_string_equal(auth.user.password_next, raw);
+	assert_string_equal(auth.user.password_mutual, raw);
+	/* What came by a source keeps it. */
+	assert_int_equal(auth_promote(node_obj(at(TPG "/auth")), NULL), 0);
+	is(TPG "/auth/password", "");
+	is(TPG "/auth/password_file", path);
+	unlink(path);
+	rmdir(dir);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -150,6 +189,7 @@ int main(void)
 		CASE(accounts),
 		CASE(algorithms),
 		CASE(secret_files),
+		CASE(secret_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

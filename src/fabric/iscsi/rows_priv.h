@@ -58,7 +58,8 @@ int row_set_auth_policy(const struct attr *a, void *obj, const char *value, stru
 		       "systemd; read again by `ulio auth refresh` and by a reload."               \
 	}
 #define AUTH_SECRET_ROWS                                                                           \
-	AUTH_ROW("password", AUTH_PASSWORD, "Its secret."),                                        \
+	AUTH_ROW("password", AUTH_PASSWORD,                                                        \
+		"Its secret, as UTF-8 text; other bytes can be given by password_file."),          \
 		AUTH_ROW("userid_mutual", AUTH_USERID_MUTUAL,                                      \
 			"Name that the target proves to have, when the initiator asks."),          \
 		AUTH_ROW("password_mutual", AUTH_PASSWORD_MUTUAL, "Its secret, another one."),     \
