@@ -324,32 +324,51 @@ static int secret_fits(const struct chap *c, const char *secret, const uint8_t *
 	return rc;
 }
 
+/* Both are followed by zeros to their end; how long this takes does not tell where they differ. */
+static bool same_name(const char a[CHAP_NAME_BYTES_MAX + 1], const char b[CHAP_NAME_BYTES_MAX + 1])
+{
+	return CRYPTO_memcmp(a, b, CHAP_NAME_BYTES_MAX + 1) == 0;
+}
+
 /*
- * Look for the account of that name and for the secret that the response was made with. A name that
- * is unknown costs a digest too, so that it is not told by the time that the answer takes.
+ * Look for the account of that name and for the secret that the response was made with. The time
+ * that this takes tells neither which names there are nor whose secret is being changed: all names
+ * are compared, and always so many digests made as two accounts with two secrets each need: one
+ * name can be that of the general account and that of one of the others. A digest that stands for
+ * a secret that is not there lets nobody in.
  * *ret_known: the name is one of ours. 0 or -EIO.
  */
 static int find_user(struct chap *c, const char *name, const uint8_t *got, bool *ret_known)
 {
-	const struct chap_user *u;
-	int rc = 0;
+	const struct chap_user *found[2] = { NULL }, *u;
+	char padded[CHAP_NAME_BYTES_MAX + 1] = { 0 };
+	size_t len = strlen(name);
+	unsigned n = 0;
 
-	*ret_known = false;
-	for (unsigned i = 0; !c->who && rc >= 0 && (u = user_at(&c->auth, i)); i++) {
-		if (!user_usable(u) || strcmp(name, u->userid) != 0)
-			continue;
-		*ret_known = true;
-		rc = u->password[0] ? secret_fits(c, u->password, got) : 0;
-		if (rc == 0 && u->password_next[0]) {
-			rc = secret_fits(c, u->password_next, got);
-			c->by_next = rc > 0;
-		}
-		if (rc > 0)
-			c->who = u;
+	/* One that is longer is nobody's, and nobody's is the empty one. */
+	if (len < sizeof(padded))
+		memcpy(padded, name, len);
+	for (unsigned i = 0; (u = user_at(&c->auth, i)); i++) {
+		bool is = same_name(padded, u->userid);
+
+		if (is && n < 2 && user_usable(u))
+			found[n++] = u;
 	}
-	if (!*ret_known)
-		rc = secret_fits(c, "", got);
-	return rc < 0 ? rc : 0;
+	*ret_known = n > 0;
+	for (unsigned i = 0; i < 4; i++) {
+		const struct chap_user *of = found[i / 2];
+		bool next = i % 2;
+		const char *secret = !of ? "" : next ? of->password_next : of->password;
+		int fits = secret_fits(c, secret, got);
+
+		if (fits < 0)
+			return fits;
+		if (fits && *secret && !c->who) {
+			c->who = of;
+			c->by_next = next;
+		}
+	}
+	return 0;
 }
 
 static int verify(

@@ -25,7 +25,7 @@ enum {
 	CHAP_ALGORITHMS = 4, /* so many */
 };
 
-/* An account: who an initiator may prove to be, and by what. All NUL-terminated. */
+/* An account: who an initiator may prove to be, and by what. All with zeros up to their end. */
 struct chap_user {
 	char userid[CHAP_NAME_BYTES_MAX + 1];
 	char password[CHAP_SECRET_BYTES_MAX + 1];

@@ -320,6 +320,59 @@ static void test_next_secret(void **state)
 	assert_int_equal(try_user(x, auth.user.userid, ""), -EACCES);
 }
 
+/* libcrypto's, with a count: chap.c calls this one. */
+static unsigned ndigests;
+
+int EVP_DigestFinal(EVP_MD_CTX *ctx, unsigned char *md, unsigned int *n)
+{
+	ndigests++;
+	return EVP_DigestFinal_ex(ctx, md, n);
+}
+
+/* How many digests the judgement of a name and secret takes. */
+static unsigned digests_of(struct fixture *x, const char *name, const char *secret, int result)
+{
+	ndigests = 0;
+	assert_int_equal(try_user(x, name, secret), result);
+	return ndigests;
+}
+
+/* The work tells neither which names there are nor that a secret is being changed (9.2.1). */
+static void test_equal_work(void **state)
+{
+	struct fixture *x = *state;
+	char name[CHAP_NAME_BYTES_MAX + 2] = "";
+	unsigned want;
+
+	add_user(x, "alice", "alice's secret", "");
+	add_user(x, "bob", "bob's secret", "bob's next secret");
+	add_user(x, "carol", "", "");
+	add_user(x, "dave", "", "dave's next secret");
+	/* The same name as the general account has. */
+	add_user(x, auth.user.userid, "another secret of it", "");
+	want = digests_of(x, "alice", "alice's secret", 0);
+	assert_true(want > 0);
+	assert_int_equal(digests_of(x, "alice", "wrong", -EACCES), want);
+	assert_int_equal(digests_of(x, "bob", "bob's secret", 0), want);
+	assert_int_equal(digests_of(x, "bob", "bob's next secret", 0), want);
+	assert_int_equal(digests_of(x, "bob", "wrong", -EACCES), want);
+	assert_int_equal(digests_of(x, "carol", "", -EACCES), want);
+	assert_int_equal(digests_of(x, "dave", "", -EACCES), want);
+	assert_int_equal(digests_of(x, "dave", "dave's next secret", 0), want);
+	assert_int_equal(digests_of(x, "nobody", "wrong", -EACCES), want);
+	assert_int_equal(digests_of(x, "", "", -EACCES), want);
+	assert_int_equal(digests_of(x, auth.user.userid, auth.user.password, 0), want);
+	assert_int_equal(digests_of(x, auth.user.userid, "another secret of it", 0), want);
+	assert_ptr_equal(x->chap.who, &x->auth.more->v[4]);
+	memset(name, 'x', sizeof(name) - 1);
+	assert_int_equal(digests_of(x, name, "wrong", -EACCES), want);
+	/* Also where there is but one account. */
+	chap_done(&x->chap);
+	x->auth.more = chap_users_unref(x->auth.more);
+	assert_int_equal(digests_of(x, auth.user.userid, auth.user.password, 0), want);
+	assert_int_equal(digests_of(x, "nobody", "wrong", -EACCES), want);
+}
+
 /* Where the provider has no such digest it is not offered. */
 static void test_forbidden(void **state)
 {
@@ -599,6 +652,7 @@ int main(void)
 		T(test_policy_text),
 		T(test_users),
 		T(test_next_secret),
+		T(test_equal_work),
 		T(test_mutual_of_user),
 		T(test_forbidden),
 		T(test_fresh_challenge),
