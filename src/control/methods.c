@@ -129,14 +129,22 @@ static json_t *attr_value(struct tree *t, struct node *dir, const struct attr *a
 	return j ? j : json_null();
 }
 
+/* What the value is as a file: see ATTR_NO_NEWLINE. */
+static const char *file_of(const struct attr *a)
+{
+	return a->flags & ATTR_NO_NEWLINE   ? "text"
+	       : a->flags & ATTR_EMPTY_LINE ? "line"
+					    : "line or empty";
+}
+
 static json_t *attr_row(struct tree *t, struct node *dir, const struct attr *a)
 {
-	return json_pack("{s:s, s:s, s:o, s:b, s:s}", "name", a->name, "access",
+	return json_pack("{s:s, s:s, s:o, s:b, s:b, s:s, s:s}", "name", a->name, "access",
 		!a->set  ? "ro"
 		: a->get ? "rw"
 			 : "wo",
-		"value", attr_value(t, dir, a), "secret", !!(a->flags & ATTR_SECRET), "doc",
-		a->doc ? a->doc : "");
+		"value", attr_value(t, dir, a), "secret", !!(a->flags & ATTR_SECRET), "ours",
+		!!(a->flags & ATTR_OURS), "file", file_of(a), "doc", a->doc ? a->doc : "");
 }
 
 static json_t *link_target(const struct node_link *l)
@@ -171,9 +179,10 @@ static int method_ls(void *arg, struct control_call *call)
 		json_object_set_new(links, l.name, link_target(&l));
 	attr_for_each (a, node_type(n)->attrs)
 		json_array_append_new(attrs, attr_row(t, n, a));
-	call->result = json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:o}", "kind", node_type(n)->name,
-		"doc", node_type(n)->doc ? node_type(n)->doc : "", "default", node_is_default(n),
-		"mkdir", !!node_type(n)->mkdir, "dirs", dirs, "links", links, "attrs", attrs);
+	call->result = json_pack("{s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o}", "kind",
+		node_type(n)->name, "doc", node_type(n)->doc ? node_type(n)->doc : "", "default",
+		node_is_default(n), "ours", node_type(n)->ours, "mkdir", !!node_type(n)->mkdir,
+		"dirs", dirs, "links", links, "attrs", attrs);
 	return 0;
 }
 

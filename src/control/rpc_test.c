@@ -189,18 +189,18 @@ static void attributes(void **state)
 		OK("{\"attrs\":{\"size\":\"7\",\"name\":\"\",\"password\":null,\"info\":\"7\"},"
 		   "\"links\":{},\"dirs\":{}}"));
 	call("ls", "{\"path\":\"/disks/d0\"}",
-		OK("{\"kind\":\"disk\",\"doc\":\"A disk.\",\"default\":false,\"mkdir\":false,"
-		   "\"dirs\":[],\"links\":{},\"attrs\":["
+		OK("{\"kind\":\"disk\",\"doc\":\"A disk.\",\"default\":false,\"ours\":false,"
+		   "\"mkdir\":false,\"dirs\":[],\"links\":{},\"attrs\":["
 		   "{\"name\":\"size\",\"access\":\"rw\",\"value\":\"7\",\"secret\":false,"
-		   "\"doc\":\"Size in MiB.\"},"
+		   "\"ours\":false,\"file\":\"line or empty\",\"doc\":\"Size in MiB.\"},"
 		   "{\"name\":\"name\",\"access\":\"rw\",\"value\":\"\",\"secret\":false,"
-		   "\"doc\":\"Any text.\"},"
+		   "\"ours\":false,\"file\":\"line\",\"doc\":\"Any text.\"},"
 		   "{\"name\":\"password\",\"access\":\"rw\",\"value\":null,\"secret\":true,"
-		   "\"doc\":\"A secret.\"},"
+		   "\"ours\":false,\"file\":\"text\",\"doc\":\"A secret.\"},"
 		   "{\"name\":\"info\",\"access\":\"ro\",\"value\":\"7\",\"secret\":false,"
-		   "\"doc\":\"Read only.\"},"
+		   "\"ours\":true,\"file\":\"line or empty\",\"doc\":\"Read only.\"},"
 		   "{\"name\":\"control\",\"access\":\"wo\",\"value\":null,\"secret\":false,"
-		   "\"doc\":\"Write only.\"}]}"));
+		   "\"ours\":false,\"file\":\"line or empty\",\"doc\":\"Write only.\"}]}"));
 
 	/* Values of bytes that are no UTF-8 still make valid JSON. */
 	assert_int_equal(

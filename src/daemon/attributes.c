@@ -47,12 +47,12 @@ static void print_type(struct strbuf *out, const char *path, const struct node_t
 	if (type->attrs && type->attrs->name) {
 		strbuf_printf(out, "\n## /%s\n", path);
 		if (type->doc)
-			strbuf_printf(out, "%s\n", type->doc);
+			strbuf_printf(out, "%s%s\n", type->doc, type->ours ? " *(ulio)*" : "");
 		strbuf_puts(out, "\n| attribute | access | meaning |\n|---|---|---|\n");
 		attr_for_each (a, type->attrs) {
 			strbuf_printf(out, "| `%s` | %s | ", a->name, access_of(a));
 			cell(out, a->doc);
-			strbuf_puts(out, " |\n");
+			strbuf_puts(out, a->flags & ATTR_OURS ? " *(ulio)* |\n" : " |\n");
 		}
 	}
 	for (; d && d->name; d++) {
@@ -70,7 +70,9 @@ void daemon_print_attributes(struct strbuf *out)
 		"get` "
 		"and `ulio set` show\nand change it; a directory whose name stands in `<>` is made "
 		"by "
-		"`ulio mkdir`.\n");
+		"`ulio mkdir`.\n"
+		"What is marked *(ulio)* LIO does not have; it is not shown where the tree is "
+		"mounted.\n");
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		print_type(out, places[i].path, places[i].type);
 }

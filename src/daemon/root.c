@@ -49,7 +49,7 @@ static const struct attr root_attrs[] = {
 	{ .name = "dbroot",
 		.get = get_dbroot,
 		.set = set_dbroot,
-		.flags = ATTR_UNSAVED,
+		.flags = ATTR_UNSAVED | ATTR_EMPTY_LINE,
 		.doc = "Directory for what outlives a restart, as LIO lays it out; empty: nothing "
 		       "does." },
 	ATTR_END,

@@ -97,6 +97,7 @@ static int get_nothing(const struct attr *a, void *obj, struct strbuf *out)
 	{                                                                                          \
 		.name = n, .get = getter, .set = setter, .may_set = storage_not_exported,          \
 		.offset = offsetof(struct lu_attribs, field), .max = most, .doc = text,            \
+		.flags = ATTR_EMPTY_LINE,                                                          \
 	}
 #define EMPTY(n)                                                                                   \
 	{                                                                                          \
@@ -201,6 +202,11 @@ static int get_status(const struct attr *a, void *obj, struct strbuf *out)
 	{                                                                                          \
 		.name = n, .get = get_stat, .min = id, .flags = ATTR_STAT, .doc = text,            \
 	}
+#define OUR_STAT(n, id, text)                                                                      \
+	{                                                                                          \
+		.name = n, .get = get_stat, .min = id, .flags = ATTR_STAT | ATTR_OURS,             \
+		.doc = text,                                                                       \
+	}
 #define SHOW(n, getter, text)                                                                      \
 	{                                                                                          \
 		.name = n, .get = getter, .flags = ATTR_STAT, .doc = text,                         \
@@ -223,10 +229,10 @@ static const struct attr lu_rows[] = {
 	STAT("read_mbytes", ST_READ_MBYTES, "MiB read."),
 	STAT("write_mbytes", ST_WRITE_MBYTES, "MiB written."),
 	STAT("resets", ST_RESETS, "Resets."),
-	STAT("errors", ST_ERRORS, "Commands that ended with CHECK CONDITION."),
-	STAT("conflicts", ST_CONFLICTS, "Commands that met a reservation."),
-	STAT("under_way", ST_UNDER_WAY, "Commands under way."),
-	STAT("oldest_ms", ST_OLDEST_MS, "Age in ms of the oldest request that the disk has."),
+	OUR_STAT("errors", ST_ERRORS, "Commands that ended with CHECK CONDITION."),
+	OUR_STAT("conflicts", ST_CONFLICTS, "Commands that met a reservation."),
+	OUR_STAT("under_way", ST_UNDER_WAY, "Commands under way."),
+	OUR_STAT("oldest_ms", ST_OLDEST_MS, "Age in ms of the oldest request that the disk has."),
 	ATTR_END,
 };
 

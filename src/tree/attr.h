@@ -31,6 +31,12 @@ enum {
 	ATTR_SECRET = 1 << 0, /* never logged; the socket shows it only to whoever may read it */
 	ATTR_UNSAVED = 1 << 1, /* RW, but no part of the saved configuration */
 	ATTR_STAT = 1 << 2, /* a counter or state, for metrics */
+	ATTR_OURS = 1 << 3, /* LIO has no such file: the mount does not show it */
+	/*
+	 * As a file a text ends with a newline, and one without a byte is empty, except for:
+	 */
+	ATTR_NO_NEWLINE = 1 << 4, /* as LIO: the text as it is */
+	ATTR_EMPTY_LINE = 1 << 5, /* as LIO: a text without a byte is an empty line */
 };
 
 struct attr {

@@ -34,6 +34,11 @@ struct node_default {
 struct node_type {
 	const char *name; /* of the kind of object, for messages and manuals: "portal group" */
 	const char *doc;
+	/*
+	 * LIO has no such directory: the mount shows neither it nor what is in it. (LIO's tools
+	 * take any name that they find for an object.)
+	 */
+	bool ours;
 	const struct attr *attrs; /* ends with ATTR_END; may be NULL */
 	const struct node_default *defaults; /* ends with a NULL name; may be NULL */
 

@@ -175,7 +175,7 @@ static int set_limit(const struct attr *a, void *obj, const char *value, struct 
 #define LIMIT(n, field, most, text)                                                                \
 	{                                                                                          \
 		.name = n, .get = get_limit, .set = set_limit, .max = most, .doc = text,           \
-		.offset = offsetof(struct host_limits, field),                                     \
+		.offset = offsetof(struct host_limits, field), .flags = ATTR_OURS,                 \
 	}
 
 static const struct attr entity_attrs[] = {
@@ -191,6 +191,7 @@ static const struct attr entity_attrs[] = {
 	{ .name = "chap_algorithms",
 		.get = get_policy,
 		.set = set_policy,
+		.flags = ATTR_OURS,
 		.doc = "CHAP algorithms that may be used, the best one first: without MD5, "
 		       "SHA3-256,SHA256,SHA1. Empty: all, and the initiator's order counts." },
 	LIMIT("peer_connections_max", connections, CONNS_MAX,

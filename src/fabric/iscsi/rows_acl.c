@@ -67,6 +67,7 @@ static const struct attr acl_attrs[] = {
 	{ .name = "tag",
 		.get = get_tag,
 		.set = set_tag,
+		.flags = ATTR_NO_NEWLINE,
 		.offset = offsetof(struct acl, tag),
 		.max = sizeof(((struct acl *)0)->tag),
 		.doc = "A name for a group of ACLs, for tools; NULL: none." },

@@ -122,6 +122,7 @@ static int users_mkdir(struct node *dir, const char *name, struct node_new *ret,
 const struct node_type auth_users_type = {
 	.name = "accounts",
 	.doc = "Further CHAP accounts, each as good as the one in auth/.",
+	.ours = true,
 	.mkdir = users_mkdir,
 };
 

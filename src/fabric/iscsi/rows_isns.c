@@ -102,5 +102,6 @@ static const struct attr isns_attrs[] = {
 const struct node_type isns_type = {
 	.name = "iSNS",
 	.doc = "Registration of the targets with iSNS servers.",
+	.ours = true,
 	.attrs = isns_attrs,
 };

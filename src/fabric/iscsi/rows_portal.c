@@ -79,12 +79,14 @@ static const struct attr portal_attrs[] = {
 	{ .name = "advertise",
 		.get = get_advertise,
 		.set = set_advertise,
+		.flags = ATTR_OURS,
 		.offset = offsetof(struct portal, advertise),
 		.doc = "HOST:PORT that initiators are told instead of the address (behind NAT); "
 		       "empty: the address." },
 	{ .name = "sendtargets",
 		.get = get_number,
 		.set = set_number,
+		.flags = ATTR_OURS,
 		.max = 1,
 		.offset = offsetof(struct portal, sendtargets),
 		.doc = "1: SendTargets tells of this portal; 0: initiators come to it by "
@@ -92,12 +94,14 @@ static const struct attr portal_attrs[] = {
 	{ .name = "redirect",
 		.get = get_redirect,
 		.set = set_redirect,
+		.flags = ATTR_OURS,
 		.doc = "Where logins that come by this portal are sent: empty: nowhere; HOST:PORT; "
 		       "balance: the least used portal of the group; elsewhere: the same, but "
 		       "this one only if there is no other. Sessions that exist stay." },
 	{ .name = "redirect_permanent",
 		.get = get_number,
 		.set = set_permanent,
+		.flags = ATTR_OURS,
 		.offset = offsetof(struct portal, redirect_permanent),
 		.doc = "1: redirect, a HOST:PORT, holds for good (status 0102h); 0: for this login "
 		       "(0101h)." },

@@ -45,15 +45,16 @@ int row_set_auth_source(const struct attr *a, void *obj, const char *value, stru
 int row_get_auth_mutual(const struct attr *a, void *obj, struct strbuf *out);
 int row_get_auth_policy(const struct attr *a, void *obj, struct strbuf *out);
 int row_set_auth_policy(const struct attr *a, void *obj, const char *value, struct errmsg *err);
-#define AUTH_ROW(n, field, text)                                                                   \
+#define AUTH_ROW_FLAGS(n, field, more, text)                                                       \
 	{                                                                                          \
-		.name = n, .get = row_get_auth, .set = row_set_auth, .flags = ATTR_SECRET,         \
+		.name = n, .get = row_get_auth, .set = row_set_auth, .flags = ATTR_SECRET | more,  \
 		.doc = text, .min = field                                                          \
 	}
+#define AUTH_ROW(n, field, text) AUTH_ROW_FLAGS(n, field, ATTR_EMPTY_LINE, text)
 #define AUTH_SOURCE_ROW(n, field)                                                                  \
 	{                                                                                          \
 		.name = n "_file", .get = row_get_auth_source, .set = row_set_auth_source,         \
-		.min = field,                                                                      \
+		.flags = ATTR_OURS, .min = field,                                                  \
 		.doc = "Where " n " is read from: an absolute path, or credential:NAME of "        \
 		       "systemd; read again by `ulio auth refresh` and by a reload."               \
 	}
@@ -63,7 +64,7 @@ int row_set_auth_policy(const struct attr *a, void *obj, const char *value, stru
 		AUTH_ROW("userid_mutual", AUTH_USERID_MUTUAL,                                      \
 			"Name that the target proves to have, when the initiator asks."),          \
 		AUTH_ROW("password_mutual", AUTH_PASSWORD_MUTUAL, "Its secret, another one."),     \
-		AUTH_ROW("password_next", AUTH_PASSWORD_NEXT,                                      \
+		AUTH_ROW_FLAGS("password_next", AUTH_PASSWORD_NEXT, ATTR_OURS,                     \
 			"A second secret that is good too: set it, change the initiators, then "   \
 			"make it the password. The log tells who logs in by it."),                 \
 		AUTH_SOURCE_ROW("password", AUTH_PASSWORD),                                        \
@@ -79,6 +80,7 @@ int row_set_auth_policy(const struct attr *a, void *obj, const char *value, stru
 		},                                                                                 \
 	{                                                                                          \
 		.name = "algorithms", .get = row_get_auth_policy, .set = row_set_auth_policy,      \
+		.flags = ATTR_OURS,                                                                \
 		.doc = "CHAP algorithms that may be used, the best one first: SHA3-256,SHA256; "   \
 		       "empty: as the portal group says, else as /iscsi chap_algorithms does.",    \
 	}

@@ -120,6 +120,7 @@ static const struct attr tpg_attrs[] = {
 	{ .name = "discovery_by_portal",
 		.get = get_number,
 		.set = set_number,
+		.flags = ATTR_OURS,
 		.max = 1,
 		.offset = offsetof(struct tpg, discovery_by_portal),
 		.doc = "1: SendTargets tells of this group only initiators that ask through one of "
@@ -355,7 +356,8 @@ static int set_param(const struct attr *a, void *obj, const char *value, struct 
 
 #define PARAM(n, text)                                                                             \
 	{                                                                                          \
-		.name = #n, .get = get_param, .set = set_param, .doc = text,                       \
+		.name = #n, .get = get_param, .set = set_param, .flags = ATTR_EMPTY_LINE,          \
+		.doc = text,                                                                       \
 	}
 
 static const struct attr param_attrs[] = {
