@@ -84,7 +84,10 @@ enum { LOOP_FREEBIND = 1 };
 int loops_listen(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen,
 	const char *netns, int flags, struct sockaddr_storage *ret_bound);
 
-/* Whether this host has the address now, in the process's network namespace. Any thread. */
+/*
+ * Whether this host has the address now, in the process's network namespace. Any thread; cheap
+ * enough for each login (hostaddr.h).
+ */
 bool loops_has_address(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen);
 
 /*

@@ -245,6 +245,7 @@ struct loops {
 	struct loop *v; /* n loops */
 	struct workers *workers; /* owned */
 	struct pages *pages; /* owned */
+	struct hostaddrs *hostaddrs; /* owned */
 	struct sim *sim; /* owned; the simulator alone */
 	bool pin;
 	char text[256]; /* loops_describe() */

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "loop/hostaddr.h"
 #include "loop/loop_priv.h"
 
 uint64_t loop_sleep_ns(struct loop *loop)
@@ -306,8 +307,9 @@ static struct loops *loops_alloc(unsigned n)
 		return NULL;
 	loops_sync_init(loops);
 	loops->n = n;
+	loops->hostaddrs = hostaddrs_new();
 	loops->v = aligned_alloc(CACHE_LINE, n * sizeof(*loops->v));
-	if (!loops->v)
+	if (!loops->v || !loops->hostaddrs)
 		return loops_free(loops);
 	memset(loops->v, 0, n * sizeof(*loops->v));
 	for (unsigned i = 0; i < n; i++) {
@@ -362,6 +364,7 @@ struct loops *loops_free(struct loops *loops)
 	if (loops->v)
 		loops_close_wakes(loops);
 	pages_free(loops);
+	hostaddrs_free(loops->hostaddrs);
 	pthread_cond_destroy(&loops->cond);
 	pthread_mutex_destroy(&loops->lock);
 	free(loops->v);

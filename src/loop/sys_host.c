@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "loop/hostaddr.h"
 #include "loop/limits.h"
 #include "loop/loop_priv.h"
 
@@ -62,18 +63,7 @@ static int host_peername(struct loops *loops, int fd, struct sockaddr_storage *r
 
 static bool host_has_address(struct loops *loops, const struct sockaddr *addr, socklen_t addrlen)
 {
-	int fd = socket(addr->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_storage a = { 0 };
-	bool has;
-
-	if (fd < 0)
-		return false;
-	memcpy(&a, addr, addrlen < sizeof(a) ? addrlen : sizeof(a));
-	/* Of a port that nobody has; it lies at the same place in both families. */
-	((struct sockaddr_in *)&a)->sin_port = 0;
-	has = !bind(fd, (struct sockaddr *)&a, addrlen);
-	close(fd);
-	return has;
+	return hostaddrs_has(loops->hostaddrs, addr, addrlen);
 }
 
 struct socket_arg {
