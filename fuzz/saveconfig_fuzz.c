@@ -22,7 +22,7 @@ static void once_more(struct tree *t)
 	assert(!savedump(t, &config, &extras));
 	saveschema_check(config, &p);
 	assert(!p.counts[PROBLEM_ERROR]);
-	assert(!saveapply(t, config, extras, SAVEAPPLY_REMOVE_OTHERS, NULL, &p));
+	assert(!saveapply(t, config, extras, SAVEAPPLY_REMOVE_OTHERS, NULL, &p, NULL));
 	json_decref(config);
 	json_decref(extras);
 	problems_done(&p);
@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (config)
 		saveschema_check(config, &p);
 	if (config && !p.counts[PROBLEM_ERROR]) {
-		assert(!saveapply(t, config, NULL, 0, NULL, &p));
+		assert(!saveapply(t, config, NULL, 0, NULL, &p, NULL));
 		once_more(t);
 	}
 	json_decref(config);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_config.c: ulio save, reload, config */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/cli.h"
 
@@ -13,7 +15,7 @@ static int show_saved(struct cli *cli, json_t *result)
 }
 
 /* What could not be done is worth a failure. */
-static int show_reloaded(struct cli *cli, json_t *result)
+static int show_problems(const json_t *result)
 {
 	json_t *p;
 	size_t i;
@@ -28,6 +30,13 @@ static int show_reloaded(struct cli *cli, json_t *result)
 		if (level[0] != 'n')
 			status = CLI_FAILED;
 	}
+	return status;
+}
+
+static int show_reloaded(struct cli *cli, json_t *result)
+{
+	int status = show_problems(result);
+
 	if (!status)
 		printf("reloaded\n");
 	return status;
@@ -39,12 +48,50 @@ static int show_status(struct cli *cli, json_t *result)
 	return 0;
 }
 
+static int show_changes(struct cli *cli, json_t *result)
+{
+	const json_t *list = json_object_get(result, "changes");
+	json_t *c;
+	size_t i;
+
+	json_array_foreach (list, i, c)
+		printf("%s\n", json_string_value(json_object_get(c, "text")));
+	if (!json_array_size(list))
+		printf("nothing to change\n");
+	return show_problems(result);
+}
+
+/* The daemon reads the file: it may be too long for a request. */
+static int absolute_file(struct cli *cli, struct errmsg *err)
+{
+	const char *file = json_string_value(json_object_get(cli->params, "file"));
+	char *path = file ? realpath(file, NULL) : NULL;
+
+	if (!path)
+		return errmsg_set(err, -errno, "%s: %s", file ? file : "", err_text(-errno));
+	json_object_set_new(cli->params, "file", json_string(path));
+	free(path);
+	return 0;
+}
+
+#define CONFIG_FILE                                                                                \
+	{                                                                                          \
+		"file", ARG_POSITION, false, "a whole configuration, as saveconfig.json"           \
+	}
+
 const struct cli_command config_commands[] = {
 	{ "save", NULL, "write the running configuration to its file", "save", show_saved,
 		.args = { { "force", ARG_FLAG, false,
 			"also if what could not be loaded is lost by it" } } },
 	{ "reload", NULL, "bring the running configuration to that of the file", "reload",
 		show_reloaded },
+	{ "plan", NULL, "tell what apply would change", "plan", show_changes,
+		.args = { CONFIG_FILE }, .prepare = absolute_file },
+	{ "apply", NULL, "bring the running configuration to that of a file, or change nothing",
+		"apply", show_changes,
+		.args = { CONFIG_FILE,
+			{ "pending", ARG_FLAG, false, "disks that are not there may come later" } },
+		.prepare = absolute_file },
 	{ "config", NULL, "tell which file, and whether it differs from what runs", "config.status",
 		show_status },
 	{ NULL },

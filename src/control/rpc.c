@@ -186,6 +186,8 @@ static json_t *error_reply(json_t *id, int code, const struct control_call *call
 	data = call->err.code ? json_pack("{s:s}", "errno", err_name(call->err.code)) : NULL;
 	if (data && call->path[0])
 		json_object_set_new(data, "path", json_text(call->path));
+	if (data && call->error_data)
+		json_object_update(data, call->error_data);
 	json_object_set_new(reply, "error",
 		json_pack("{s:i, s:o, s:o*}", "code", code, "message", message, "data", data));
 	return reply;
@@ -232,8 +234,11 @@ static json_t *call_method(struct control *c, const struct control_peer *peer,
 		log_change(peer, reg->m, &call, r);
 	if (r) {
 		json_decref(call.result);
-		return error_reply(id, ULIO_CONTROL_FAILED, &call);
+		reply = error_reply(id, ULIO_CONTROL_FAILED, &call);
+		json_decref(call.error_data);
+		return reply;
 	}
+	json_decref(call.error_data);
 	reply = reply_new(id);
 	json_object_set_new(reply, "result", call.result ? call.result : json_null());
 	return reply;

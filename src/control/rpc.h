@@ -45,6 +45,7 @@ struct control_call {
 	const json_t *params; /* object, never NULL */
 	json_t *result; /* to be set, NULL: null; owned by the call */
 	struct errmsg err;
+	json_t *error_data; /* more that programs are told of an error, NULL: none; owned */
 	char path[512]; /* the object that an error is about, "" if none */
 };
 

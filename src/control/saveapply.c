@@ -15,7 +15,6 @@
 #include "control/saveauth.h"
 #include "control/savedump.h"
 #include "control/saveschema.h"
-#include "control/saveschema.h"
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
@@ -43,16 +42,25 @@ void apply_skip(struct apply *a, const char *key, const struct errmsg *err)
 	apply_leave(a, where);
 }
 
-struct node *apply_dir(struct apply *a, struct node *dir, const char *name)
+bool apply_is_gone(struct apply *a, const struct node *n)
+{
+	return a->dry && a->changes && changes_is_gone(a->changes, n);
+}
+
+struct node *apply_dir(struct apply *a, struct node *dir, const char *name, const json_t *obj)
 {
 	struct node *n = node_child(dir, name);
 	struct errmsg err = { 0 };
 
-	if (!n && tree_mkdir(a->t, dir, name, &n, &err)) {
+	if (n && !apply_is_gone(a, n))
+		return n;
+	if (!a->dry && tree_mkdir(a->t, dir, name, &n, &err)) {
 		apply_skip(a, NULL, &err);
 		return NULL;
 	}
-	return n;
+	if (a->changes)
+		changes_create(a->changes, dir, name, obj);
+	return a->dry ? NULL : n;
 }
 
 bool apply_remove(struct apply *a, struct node *n)
@@ -61,11 +69,15 @@ bool apply_remove(struct apply *a, struct node *n)
 	struct strbuf path;
 	int r;
 
+	if (apply_is_gone(a, n))
+		return true;
 	strbuf_init(&path);
 	node_path(n, &path);
-	r = tree_clear(a->t, n, &err);
-	if (!r)
+	r = a->dry ? 0 : tree_clear(a->t, n, &err);
+	if (!r && !a->dry)
 		r = tree_rmdir(a->t, n, &err);
+	if (!r && a->changes)
+		changes_remove(a->changes, path.s);
 	if (r)
 		problem_add(a->p, PROBLEM_SKIPPED, path.s, "cannot be removed: %s", err.text);
 	strbuf_done(&path);
@@ -93,17 +105,21 @@ bool apply_set(
 
 	strbuf_init(&b);
 	done = savedump_value(a->t, dir, attr, &b) && says(b.s, value);
-	savedump_forget(&b);
-	if (done)
-		return true;
 	snprintf(sub, sizeof(sub), "%.*s", slash ? (int)(slash - attr) : 0, attr);
+	attr = slash ? slash + 1 : attr;
 	dir = savedump_dir(dir, sub);
-	if (!dir)
+	if (!done && !dir)
 		errmsg_set(&err, -ENOENT, "%s: this version does not have it", attr);
-	else if (!tree_set(a->t, dir, slash ? slash + 1 : attr, value, &err))
-		return true;
-	apply_skip(a, key, &err);
-	return false;
+	else if (!done && !node_attr(dir, attr))
+		errmsg_set(&err, -ENOENT, "%s: there is no such attribute", attr);
+	else if (!done && !a->dry)
+		tree_set(a->t, dir, attr, value, &err);
+	if (!done && !err.code && a->changes)
+		changes_set(a->changes, dir, attr, b.s, value);
+	savedump_forget(&b);
+	if (err.code)
+		apply_skip(a, key, &err);
+	return !err.code;
 }
 
 bool apply_set_json(
@@ -194,16 +210,22 @@ static void apply_path_extras(struct apply *a, struct node *n)
 bool apply_link(struct apply *a, struct node *dir, const char *name, struct node *target)
 {
 	struct errmsg err = { 0 };
-	struct node_link l;
+	struct node_link l = { 0 };
+	struct strbuf was;
 	int r = 0;
 
-	if (node_link_at(dir, 0, &l)) {
-		if (l.target == target)
-			return true;
-		r = tree_unlink(a->t, dir, l.name, &err);
+	if (node_link_at(dir, 0, &l) && l.target == target)
+		return true;
+	strbuf_init(&was);
+	if (l.target) {
+		node_path(l.target, &was);
+		r = a->dry ? 0 : tree_unlink(a->t, dir, l.name, &err);
 	}
-	if (!r)
+	if (!r && !a->dry)
 		r = tree_link(a->t, dir, name, target, &err);
+	if (!r && a->changes)
+		changes_link(a->changes, dir, name, was.s, target);
+	strbuf_done(&was);
 	if (r)
 		apply_skip(a, NULL, &err);
 	return !r;
@@ -269,7 +291,7 @@ static void apply_lun(struct apply *a, struct node *tpg, const json_t *obj)
 	}
 	snprintf(name, sizeof(name), "lun_%" JSON_INTEGER_FORMAT, num(obj, "index"));
 	snprintf(link, sizeof(link), "%.15s_link", name);
-	lun = luns ? apply_dir(a, luns, name) : NULL;
+	lun = luns ? apply_dir(a, luns, name, obj) : NULL;
 	if (!lun || !apply_link(a, lun, alias ? alias : link, tree_lookup(a->t, disk)))
 		return;
 	/* Where there are no ALUA groups, the default one is no news. */
@@ -294,7 +316,7 @@ static void apply_portal(struct apply *a, struct node *tpg, const json_t *obj)
 
 	strbuf_init(&name);
 	saveschema_portal_name(obj, &name);
-	np = nps ? apply_dir(a, nps, name.s) : NULL;
+	np = nps ? apply_dir(a, nps, name.s, obj) : NULL;
 	strbuf_done(&name);
 	if (!np)
 		return;
@@ -315,14 +337,14 @@ static void apply_mapped_lun(struct apply *a, struct node *tpg, struct node *acl
 	snprintf(target, sizeof(target), "lun/lun_%" JSON_INTEGER_FORMAT, num(obj, "tpg_lun"));
 	snprintf(link, sizeof(link), "%.15s_link", name);
 	lun = savedump_dir(tpg, target);
-	if (!lun) {
+	if (!lun && !a->dry) {
 		struct errmsg err = { 0 };
 
 		errmsg_set(&err, -ENOENT, "%s could not be made, so it cannot be mapped", target);
 		apply_skip(a, "tpg_lun", &err);
 		return;
 	}
-	ml = apply_dir(a, acl, name);
+	ml = apply_dir(a, acl, name, obj);
 	if (!ml || !apply_link(a, ml, alias ? alias : link, lun))
 		return;
 	/* Rather not at all than writable by mistake. */
@@ -338,7 +360,7 @@ static void apply_acl(struct apply *a, struct node *tpg, const json_t *obj)
 	json_t *ml;
 	size_t i;
 
-	acl = acls ? apply_dir(a, acls, str(obj, "node_wwn")) : NULL;
+	acl = acls ? apply_dir(a, acls, str(obj, "node_wwn"), obj) : NULL;
 	if (!acl)
 		return;
 	apply_values(a, acl, "attrib", json_object_get(obj, "attributes"), "attributes");
@@ -376,7 +398,7 @@ static void apply_tpg(struct apply *a, struct node *target, const json_t *obj)
 	struct node *tpg;
 
 	snprintf(name, sizeof(name), "tpgt_%" JSON_INTEGER_FORMAT, num(obj, "tag"));
-	tpg = apply_dir(a, target, name);
+	tpg = apply_dir(a, target, name, obj);
 	if (!tpg)
 		return;
 	a->unsafe = false;
@@ -411,7 +433,7 @@ static void apply_target(struct apply *a, struct node *iscsi, const json_t *obj)
 
 	if (strcmp(str(obj, "fabric"), "iscsi") != 0)
 		return; /* told by saveschema_check() */
-	target = apply_dir(a, iscsi, str(obj, "wwn"));
+	target = apply_dir(a, iscsi, str(obj, "wwn"), obj);
 	if (!target)
 		return;
 	/* LIO saves cmd_completion_affinity here and does not read it back; it has no meaning. */
@@ -449,23 +471,26 @@ static void clear_discovery(struct apply *a, struct node *iscsi)
 }
 
 int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsigned flags,
-	const struct saveapply_hooks *hooks, struct problems *p)
+	const struct saveapply_hooks *hooks, struct problems *p, struct changes *changes)
 {
 	struct apply a = { .t = t,
 		.config = config,
 		.extras = extras,
 		.hooks = hooks,
 		.p = p,
-		.disks = json_object() };
+		.disks = json_object(),
+		.changes = changes,
+		.dry = flags & SAVEAPPLY_DRY };
 	struct node *iscsi = node_child(tree_root(t), "iscsi");
 	struct node *isns = node_child(tree_root(t), "isns");
 
 	strbuf_init(&a.path);
+	/* The fabric's directory alone is no configuration: a dry run has it too. */
+	if (!iscsi)
+		tree_mkdir(t, tree_root(t), "iscsi", &iscsi, NULL);
 	if (flags & SAVEAPPLY_REMOVE_OTHERS)
 		apply_remove_others(&a);
 	apply_disks(&a);
-	if (!iscsi)
-		iscsi = apply_dir(&a, tree_root(t), "iscsi");
 	if (iscsi) {
 		apply_path_extras(&a, iscsi);
 		if (flags & SAVEAPPLY_REMOVE_OTHERS)
@@ -474,7 +499,8 @@ int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsign
 		apply_list(&a, iscsi, config, "fabric_modules", apply_fabric);
 		apply_list(&a, iscsi, config, "targets", apply_target);
 	}
-	if (isns && !json_object_get(extras, "/isns") && (flags & SAVEAPPLY_REMOVE_OTHERS))
+	if (isns && !json_object_get(extras, "/isns") && (flags & SAVEAPPLY_REMOVE_OTHERS) &&
+		(extras || !(flags & SAVEAPPLY_KEEP_EXTRAS)))
 		apply_set(&a, isns, "servers", "", "isns");
 	else if (isns)
 		apply_path_extras(&a, isns);
@@ -482,7 +508,7 @@ int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsign
 	if (!a.disks)
 		return -ENOMEM;
 	json_decref(a.disks);
-	if (hooks && hooks->applied)
+	if (hooks && hooks->applied && !a.dry)
 		hooks->applied(hooks->arg);
 	return 0;
 }

@@ -9,11 +9,14 @@
 
 #include <jansson.h>
 
+#include "control/changes.h"
 #include "control/problems.h"
 #include "tree/node.h"
 
 enum {
 	SAVEAPPLY_REMOVE_OTHERS = 1 << 0, /* what the configuration does not have goes away */
+	SAVEAPPLY_DRY = 1 << 1, /* nothing is changed: what would be is noted */
+	SAVEAPPLY_KEEP_EXTRAS = 1 << 2, /* without extras, what these are about stays as it is */
 };
 
 struct saveapply_hooks {
@@ -26,14 +29,21 @@ struct saveapply_hooks {
 	void *arg;
 	/* All is carried out, by a reload too: look again at what lies outside of it. NULL: no. */
 	void (*applied)(void *arg);
+	/*
+	 * Carry a configuration out where nothing real is touched, and tell what would be left
+	 * out. 0 or -errno. NULL: that is not possible.
+	 */
+	int (*rehearse)(void *arg, const json_t *config, const json_t *extras, struct problems *p,
+		struct errmsg *err);
 };
 
 /*
  * config has passed saveschema_check() without an error. extras: as savedump() gives them, may be
  * NULL. What fails is left out and told as PROBLEM_SKIPPED with its place in the configuration; the
- * rest is carried out. 0, or -ENOMEM.
+ * rest is carried out. changes (may be NULL) gets what was changed, in that order; of what is new
+ * only itself, not all that is in it. 0, or -ENOMEM.
  */
 int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsigned flags,
-	const struct saveapply_hooks *hooks, struct problems *p);
+	const struct saveapply_hooks *hooks, struct problems *p, struct changes *changes);
 
 #endif

@@ -126,17 +126,17 @@ bool apply_disk_fits(struct apply *a, struct node *disk, const json_t *obj)
 /* Make the HBA and the device; NULL: told. */
 static struct node *make_disk(struct apply *a, const char *hba, const char *name)
 {
-	struct node *core = node_child(tree_root(a->t), "core"), *h, *disk;
+	struct node *core = node_child(tree_root(a->t), "core"), *h = NULL, *disk = NULL;
+	struct errmsg err = { 0 };
 	char index[64];
 
 	do
 		snprintf(index, sizeof(index), "%s_%u", hba, a->next_hba++);
 	while (core && node_child(core, index));
-	h = core ? apply_dir(a, core, index) : NULL;
-	if (!h)
-		return NULL;
-	disk = apply_dir(a, h, name);
-	if (!disk)
+	if (!core || tree_mkdir(a->t, core, index, &h, &err) ||
+		tree_mkdir(a->t, h, name, &disk, &err))
+		apply_skip(a, NULL, &err);
+	if (h && !disk)
 		tree_rmdir(a->t, h, NULL);
 	return disk;
 }
@@ -170,7 +170,7 @@ static bool enable_disk(struct apply *a, struct node *disk)
 }
 
 /* A device from nothing. NULL: told. */
-static struct node *new_disk(struct apply *a, const json_t *obj, const char *key)
+static struct node *make_whole_disk(struct apply *a, const json_t *obj, const char *key)
 {
 	const char *plugin = str(obj, "plugin"), *dev = str(obj, "dev"), *wwn = str(obj, "wwn");
 	struct node *disk = make_disk(a, saveschema_hba(plugin), str(obj, "name"));
@@ -196,7 +196,39 @@ static struct node *new_disk(struct apply *a, const json_t *obj, const char *key
 	return disk;
 }
 
+/* The same, as one change. NULL: told, or this is a dry run. */
+static struct node *new_disk(struct apply *a, const json_t *obj, const char *key)
+{
+	struct changes *changes = a->changes;
+	struct node *disk = NULL;
+
+	a->changes = NULL;
+	if (!a->dry)
+		disk = make_whole_disk(a, obj, key);
+	a->changes = changes;
+	if (changes && (disk || a->dry))
+		changes_create_disk(changes, key, disk, obj);
+	if (a->dry)
+		json_object_set_new(a->disks, key, json_pack("{s:s}", "path", key));
+	return disk;
+}
+
 enum { ALUA_TRANSITIONING = 15 }; /* as LIO's schema has it */
+
+/* What configfs shows in words and the configuration has as numbers: is it the same already? */
+static bool is_in_words(struct apply *a, struct node *g, const char *attr, const char *const *texts,
+	const json_t *number)
+{
+	json_int_t v = json_integer_value(number);
+	struct strbuf b;
+	bool same = false;
+
+	strbuf_init(&b);
+	for (json_int_t i = 0; texts[i] && !same; i++)
+		same = i == v && savedump_value(a->t, g, attr, &b) && !strcmp(b.s, texts[i]);
+	strbuf_done(&b);
+	return same;
+}
 
 /*
  * The state and who may change it, in the order in which that is possible: LBA dependent goes with
@@ -206,7 +238,10 @@ enum { ALUA_TRANSITIONING = 15 }; /* as LIO's schema has it */
 static void apply_alua_state(struct apply *a, struct node *g, const json_t *obj)
 {
 	static const char *const access[] = { "None", "Implicit", "Explicit",
-		"Implicit and Explicit" };
+		"Implicit and Explicit", NULL };
+	static const char *const altered[] = { "None", "Altered by Explicit STPG",
+		"Altered by Implicit ALUA", NULL };
+	const json_t *status = json_object_get(obj, "alua_access_status");
 	const json_t *type = json_object_get(obj, "alua_access_type");
 	json_int_t t = json_integer_value(type);
 	bool has_members;
@@ -214,11 +249,11 @@ static void apply_alua_state(struct apply *a, struct node *g, const json_t *obj)
 
 	strbuf_init(&b);
 	has_members = savedump_value(a->t, g, "members", &b) && b.len;
-	/* It is shown in words: compare these to know whether it changes. */
-	if (savedump_value(a->t, g, "alua_access_type", &b) && type && t >= 0 && t < 4 &&
-		!strcmp(b.s, access[t]))
-		type = NULL;
 	strbuf_done(&b);
+	if (type && is_in_words(a, g, "alua_access_type", access, type))
+		type = NULL;
+	if (status && is_in_words(a, g, "alua_access_status", altered, status))
+		status = NULL;
 	if (type && t & 1)
 		apply_set_json(a, g, "alua_access_type", type, "alua_access_type");
 	if (json_integer_value(json_object_get(obj, "alua_access_state")) == ALUA_TRANSITIONING) {
@@ -228,8 +263,7 @@ static void apply_alua_state(struct apply *a, struct node *g, const json_t *obj)
 	} else if (!has_members) {
 		apply_set_json(a, g, "alua_access_state", json_object_get(obj, "alua_access_state"),
 			"alua_access_state");
-		apply_set_json(a, g, "alua_access_status",
-			json_object_get(obj, "alua_access_status"), "alua_access_status");
+		apply_set_json(a, g, "alua_access_status", status, "alua_access_status");
 	}
 	if (type && !(t & 1))
 		apply_set_json(a, g, "alua_access_type", type, "alua_access_type");
@@ -254,7 +288,7 @@ static void apply_alua_group(struct apply *a, struct node *disk, const char *key
 		apply_skip(a, NULL, &err);
 		return;
 	}
-	g = apply_dir(a, alua, name);
+	g = apply_dir(a, alua, name, obj);
 	if (!g)
 		return;
 	if (!is_default)
@@ -320,7 +354,7 @@ static void find_disks(struct apply *a)
 			strbuf_reset(&key);
 			strbuf_reset(&path);
 			node_path(d, &path);
-			if (savedump_disk_key(d, &key))
+			if (!apply_is_gone(a, d) && savedump_disk_key(d, &key))
 				json_object_set_new(
 					a->disks, key.s, json_pack("{s:s}", "path", path.s));
 		}
@@ -339,7 +373,7 @@ static void apply_lu_groups(struct apply *a)
 	if (!dir)
 		return;
 	json_object_foreach (json_object_get(a->extras, SAVEDUMP_LU_GROUPS), name, id) {
-		g = apply_dir(a, dir, name);
+		g = apply_dir(a, dir, name, id);
 		if (g)
 			apply_set_json(a, g, "lu_gp_id", id, "lu_gp_id");
 	}

@@ -7,6 +7,7 @@
 #define ULIO_CONTROL_SAVEAPPLY_PRIV_H
 
 #include "base/strbuf.h"
+#include "control/changes.h"
 #include "control/saveapply.h"
 
 struct apply {
@@ -18,6 +19,8 @@ struct apply {
 	struct strbuf path; /* place in the configuration, of the object at hand */
 	json_t *disks; /* "/backstores/fileio/d0" -> path of its directory */
 	unsigned next_hba; /* index to try for the next HBA */
+	struct changes *changes; /* may be NULL */
+	bool dry; /* changes are noted, not made */
 	bool unsafe; /* something that keeps people out could not be set in the group at hand */
 };
 
@@ -28,8 +31,13 @@ void apply_leave(struct apply *a, size_t where);
 /* Tell what failed; key (may be NULL) is the part of the object at hand. */
 void apply_skip(struct apply *a, const char *key, const struct errmsg *err);
 
-/* The directory name in dir, made if it is not there. NULL: told. */
-struct node *apply_dir(struct apply *a, struct node *dir, const char *name);
+/*
+ * The directory name in dir, made if it is not there. obj (may be NULL) is what the configuration
+ * says of it. NULL: told; or it is yet to be made and this is a dry run.
+ */
+struct node *apply_dir(struct apply *a, struct node *dir, const char *name, const json_t *obj);
+/* In a dry run: n is to be removed, by itself or with what it lies in. */
+bool apply_is_gone(struct apply *a, const struct node *n);
 /* Remove a directory with all that users made in it. False: told. */
 bool apply_remove(struct apply *a, struct node *n);
 /*

@@ -8,7 +8,6 @@
 #include "control/saveapply_priv.h"
 #include "control/savedump.h"
 #include "control/saveschema.h"
-#include "control/saveschema.h"
 
 /* Removes from dir the user-made directories for which keep is false; the youngest first. */
 static void remove_if_not(struct apply *a, struct node *dir,
@@ -160,7 +159,6 @@ static void trim_target(
 
 /* ---- storage objects ------------------------------------------------------------------------- */
 
-/* Keys of those that the configuration does not have, or has with another disk: key -> path. */
 /* Target port groups that are not described; their LUNs go to the default one. */
 static void trim_groups(struct apply *a, struct node *disk, const json_t *obj)
 {
@@ -170,6 +168,7 @@ static void trim_groups(struct apply *a, struct node *disk, const json_t *obj)
 	json_decref(names);
 }
 
+/* Keys of those that the configuration does not have, or has with another disk: key -> path. */
 static json_t *doomed_disks(struct apply *a)
 {
 	struct node *core = node_child(tree_root(a->t), "core"), *hba, *d;
@@ -224,8 +223,8 @@ void apply_remove_others(struct apply *a)
 		struct node *disk = tree_lookup(a->t, json_string_value(path));
 		struct node *hba = disk ? node_parent(disk) : NULL;
 
-		if (disk && apply_remove(a, disk) && !node_first_child(hba))
-			apply_remove(a, hba);
+		if (disk && apply_remove(a, disk) && !a->dry && !node_first_child(hba))
+			tree_rmdir(a->t, hba, NULL);
 	}
 	json_decref(names);
 	json_decref(doomed);

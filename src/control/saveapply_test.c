@@ -107,7 +107,7 @@ static void apply(const char *text, const char *extras_text, unsigned flags,
 	strbuf_init(&out);
 	saveschema_check(j, &p);
 	assert_int_equal(p.counts[PROBLEM_ERROR], 0);
-	assert_int_equal(saveapply(t, j, extras, flags, hooks, &p), 0);
+	assert_int_equal(saveapply(t, j, extras, flags, hooks, &p, NULL), 0);
 	problems_print(&p, &out);
 	if (strcmp(out.s, want) != 0)
 		fail_msg("got:\n%swanted:\n%s", out.s, want);

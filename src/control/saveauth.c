@@ -118,7 +118,7 @@ static void apply_users(struct apply *a, struct node *users)
 
 		if (strncmp(key, prefix.s, prefix.len) != 0)
 			continue;
-		n = apply_dir(a, users, key + prefix.len);
+		n = apply_dir(a, users, key + prefix.len, NULL);
 		if (n)
 			apply_values_of(a, n, true, kept);
 	}

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "control/limits.h"
 #include "control/rpc.h"
+#include "control/saveconfig_priv.h"
 #include "control/savedump.h"
 #include "control/saveschema.h"
 
@@ -391,7 +392,8 @@ int saveconfig_load(struct saveconfig *s, bool reload, struct problems *p, struc
 	if (r)
 		return r;
 	s->loading = true;
-	r = saveapply(s->tree, config, extras, reload ? SAVEAPPLY_REMOVE_OTHERS : 0, &s->hooks, p);
+	r = saveapply(
+		s->tree, config, extras, reload ? SAVEAPPLY_REMOVE_OTHERS : 0, &s->hooks, p, NULL);
 	s->loading = false;
 	s->changed = false;
 	s->lost = p->counts[PROBLEM_SKIPPED];
@@ -512,6 +514,26 @@ int saveconfig_save(struct saveconfig *s, bool force, struct errmsg *err)
 	return r ? errmsg_set(err, r, "%s: cannot be written: %s", s->file, err_text(r)) : 0;
 }
 
+/* ---- for saveplan.c -------------------------------------------------------------------------- */
+
+struct tree *saveconfig_tree(struct saveconfig *s)
+{
+	return s->tree;
+}
+
+const struct saveapply_hooks *saveconfig_hooks(const struct saveconfig *s)
+{
+	return &s->hooks;
+}
+
+bool saveconfig_set_loading(struct saveconfig *s, bool loading)
+{
+	bool was = s->loading;
+
+	s->loading = loading;
+	return was;
+}
+
 /* ---- methods --------------------------------------------------------------------------------- */
 
 json_t *saveconfig_status(struct saveconfig *s)
@@ -572,5 +594,7 @@ static const struct control_method methods[] = {
 
 int saveconfig_add_methods(struct saveconfig *s, struct control *c)
 {
-	return control_add_methods(c, methods, s);
+	int r = control_add_methods(c, methods, s);
+
+	return r ? r : control_add_methods(c, saveplan_methods, s);
 }

@@ -30,18 +30,45 @@ static int not_opened(void *arg, struct node *disk, int error, struct errmsg *er
 	return storage_set_pending(disk, err) ? -ENOMEM : r;
 }
 
+/* A daemon of the simulator, with a place in its files for what is kept where there will be one. */
+static int up(struct daemon *d, struct errmsg *err)
+{
+	int r = daemon_up(d, DAEMON_CHECK, err);
+
+	if (!r && (!d->o->dbroot || strcmp(d->o->dbroot, "none") != 0))
+		r = engine_set_dbroot(d->eng, "/kept", err);
+	return r;
+}
+
+static int carry_out(
+	struct daemon *d, const json_t *config, const json_t *extras, struct problems *p)
+{
+	const struct saveapply_hooks hooks = { .disk_pending = not_opened, .arg = d };
+
+	return saveapply(d->tree, config, extras, 0, &hooks, p, NULL);
+}
+
+int daemon_rehearse(void *arg, const json_t *config, const json_t *extras, struct problems *p,
+	struct errmsg *err)
+{
+	const struct daemon *real = arg;
+	struct daemon d = { .o = real->o, .sigfd = -1 };
+	int r = up(&d, err);
+
+	if (!r)
+		r = carry_out(&d, config, extras, p);
+	daemon_down(&d);
+	return r;
+}
+
 int daemon_check(struct daemon *d)
 {
-	const struct saveapply_hooks hooks = { not_opened, d, NULL };
 	struct problems p;
 	struct errmsg err = { 0 };
 	struct strbuf out;
 	json_t *config = NULL;
-	int r = daemon_up(d, DAEMON_CHECK, &err);
+	int r = up(d, &err);
 
-	/* A place in the simulator's files, where there will be one. */
-	if (!r && (!d->o->dbroot || strcmp(d->o->dbroot, "none") != 0))
-		r = engine_set_dbroot(d->eng, "/kept", &err);
 	problems_init(&p);
 	strbuf_init(&out);
 	if (r)
@@ -49,7 +76,7 @@ int daemon_check(struct daemon *d)
 	if (!r)
 		r = saveconfig_check(d->o->config, &p, &config);
 	if (!r)
-		r = saveapply(d->tree, config, NULL, 0, &hooks, &p);
+		r = carry_out(d, config, NULL, &p);
 	json_decref(config);
 	problems_print(&p, &out);
 	fputs(out.s, stdout);

@@ -74,6 +74,13 @@ void daemon_refresh_secrets(void *arg);
 /* --check: 0, or the exit status. Prints what is wrong (check.c). */
 int daemon_check(struct daemon *d);
 
+/*
+ * Carry a configuration out as --check does, beside a running daemon (arg); problems tell what
+ * would be left out. 0 or -errno with *err.
+ */
+int daemon_rehearse(void *arg, const json_t *config, const json_t *extras, struct problems *p,
+	struct errmsg *err);
+
 /* --disk, --listen, --allow, --chap as operations on the tree (quick.c). */
 int daemon_quick(struct daemon *d, struct errmsg *err);
 /* Name of the --disk target. */

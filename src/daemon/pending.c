@@ -71,7 +71,12 @@ static int disk_pending(void *arg, struct node *disk, int error, struct errmsg *
 void daemon_pending_init(struct daemon *d, struct saveapply_hooks *hooks)
 {
 	poller_timer_init(&d->retry, retry);
-	*hooks = (struct saveapply_hooks){ disk_pending, d, daemon_refresh_secrets };
+	*hooks = (struct saveapply_hooks){
+		.disk_pending = disk_pending,
+		.arg = d,
+		.applied = daemon_refresh_secrets,
+		.rehearse = daemon_rehearse,
+	};
 }
 
 void daemon_pending_stop(struct daemon *d)

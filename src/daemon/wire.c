@@ -36,7 +36,7 @@ static int up_loops(struct daemon *d, enum daemon_mode mode, struct errmsg *err)
 	if (mode == DAEMON_CHECK)
 		cfg = (struct loops_config){ .kind = LOOP_SIM, .nloops = 1, .sim_seed = 1 };
 	r = loops_new(&cfg, &d->loops, err);
-	if (!r)
+	if (!r && mode == DAEMON_SERVE)
 		log_msg(LOG_LEVEL_INFO, "daemon", "%s", loops_describe(d->loops));
 	return r;
 }
