@@ -57,11 +57,9 @@ struct node *call_node(struct control_call *call, const char *path, int *ret_err
 	return n;
 }
 
-/* The directory that holds the last component of "path", and that component. */
-static struct node *call_entry(
-	struct control_call *call, char name[TREE_NAME_MAX + 1], int *ret_error)
+struct node *call_entry(
+	struct control_call *call, const char *path, char name[TREE_NAME_MAX + 1], int *ret_error)
 {
-	const char *path = call_string(call, "path");
 	char dir[TREE_PATH_MAX + 1];
 	size_t end = strlen(path), start;
 	struct node *n;
@@ -88,10 +86,7 @@ static struct node *call_entry(
 	return n;
 }
 
-/*
- * Errors of the tree begin with the name of the entry: put the path of its directory before it.
- */
-static int finish(struct control_call *call, struct node *dir, const char *name, int r)
+int call_finish(struct control_call *call, struct node *dir, const char *name, int r)
 {
 	struct strbuf path;
 	size_t n = strlen(name);
@@ -230,7 +225,7 @@ static int method_get(void *arg, struct control_call *call)
 {
 	char name[TREE_NAME_MAX + 1];
 	int r = 0;
-	struct node *dir = call_entry(call, name, &r);
+	struct node *dir = call_entry(call, call_string(call, "path"), name, &r);
 	const struct attr *a;
 	struct strbuf b;
 
@@ -238,7 +233,7 @@ static int method_get(void *arg, struct control_call *call)
 		return r;
 	a = node_attr(dir, name);
 	if (a && a->flags & ATTR_SECRET)
-		return finish(call, dir, name,
+		return call_finish(call, dir, name,
 			call_fail(call, -EACCES, "%s: is a secret, which can be set but not read",
 				name));
 	strbuf_init(&b);
@@ -246,7 +241,7 @@ static int method_get(void *arg, struct control_call *call)
 	if (!r)
 		call->result = json_text(b.s);
 	strbuf_done(&b);
-	return finish(call, dir, name, r);
+	return call_finish(call, dir, name, r);
 }
 
 /* ---- changing ------------------------------------------------------------------------------ */
@@ -255,11 +250,11 @@ static int method_set(void *arg, struct control_call *call)
 {
 	char name[TREE_NAME_MAX + 1];
 	int r = 0;
-	struct node *dir = call_entry(call, name, &r);
+	struct node *dir = call_entry(call, call_string(call, "path"), name, &r);
 
 	if (!dir)
 		return r;
-	return finish(call, dir, name,
+	return call_finish(call, dir, name,
 		tree_set(control_tree(call->control), dir, name, call_string(call, "value"),
 			&call->err));
 }
@@ -268,11 +263,11 @@ static int method_mkdir(void *arg, struct control_call *call)
 {
 	char name[TREE_NAME_MAX + 1];
 	int r = 0;
-	struct node *dir = call_entry(call, name, &r);
+	struct node *dir = call_entry(call, call_string(call, "path"), name, &r);
 
 	if (!dir)
 		return r;
-	return finish(call, dir, name,
+	return call_finish(call, dir, name,
 		tree_mkdir(control_tree(call->control), dir, name, NULL, &call->err));
 }
 
@@ -287,7 +282,7 @@ static int method_rmdir(void *arg, struct control_call *call)
 	dir = node_parent(n);
 	snprintf(name, sizeof(name), "%s", node_name(n));
 	r = tree_rmdir(control_tree(call->control), n, &call->err);
-	return dir ? finish(call, dir, name, r) : r;
+	return dir ? call_finish(call, dir, name, r) : r;
 }
 
 static int method_link(void *arg, struct control_call *call)
@@ -298,10 +293,10 @@ static int method_link(void *arg, struct control_call *call)
 
 	if (!target)
 		return r;
-	dir = call_entry(call, name, &r);
+	dir = call_entry(call, call_string(call, "path"), name, &r);
 	if (!dir)
 		return r;
-	return finish(call, dir, name,
+	return call_finish(call, dir, name,
 		tree_link(control_tree(call->control), dir, name, target, &call->err));
 }
 
@@ -309,11 +304,11 @@ static int method_unlink(void *arg, struct control_call *call)
 {
 	char name[TREE_NAME_MAX + 1];
 	int r = 0;
-	struct node *dir = call_entry(call, name, &r);
+	struct node *dir = call_entry(call, call_string(call, "path"), name, &r);
 
 	if (!dir)
 		return r;
-	return finish(
+	return call_finish(
 		call, dir, name, tree_unlink(control_tree(call->control), dir, name, &call->err));
 }
 

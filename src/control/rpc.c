@@ -45,6 +45,8 @@ int control_new(struct tree *tree, struct control **ret)
 	r = control_add_methods(c, own_methods, c);
 	if (!r)
 		r = control_add_methods(c, control_tree_methods, c);
+	if (!r)
+		r = control_add_methods(c, control_transaction_methods, c);
 	assert(!r);
 	*ret = c;
 	return 0;
@@ -118,6 +120,7 @@ static const struct {
 	[PARAM_INTEGER] = { "integer", 1u << JSON_INTEGER },
 	[PARAM_BOOL] = { "boolean", 1u << JSON_TRUE | 1u << JSON_FALSE },
 	[PARAM_OBJECT] = { "object", 1u << JSON_OBJECT },
+	[PARAM_ARRAY] = { "array", 1u << JSON_ARRAY },
 };
 
 static const struct control_param *find_param(const struct control_method *m, const char *name)

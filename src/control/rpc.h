@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/strbuf.h"
+#include "tree/limits.h"
 
 struct control;
 struct node;
@@ -27,7 +28,7 @@ struct control_peer {
 	pid_t pid;
 };
 
-enum control_param_type { PARAM_STRING, PARAM_INTEGER, PARAM_BOOL, PARAM_OBJECT };
+enum control_param_type { PARAM_STRING, PARAM_INTEGER, PARAM_BOOL, PARAM_OBJECT, PARAM_ARRAY };
 
 struct control_param {
 	const char *name;
@@ -91,7 +92,20 @@ struct node *call_node(struct control_call *call, const char *path, int *ret_err
 /* A JSON string of any bytes: what is no UTF-8 appears as \xNN. NULL: out of memory. */
 json_t *json_text(const char *s);
 
+/*
+ * The directory that holds the last component of path, and that component. NULL and *ret_error.
+ */
+struct node *call_entry(
+	struct control_call *call, const char *path, char name[TREE_NAME_MAX + 1], int *ret_error);
+/*
+ * Errors of the tree begin with the name of the entry: put the path of its directory before it.
+ * Returns r.
+ */
+int call_finish(struct control_call *call, struct node *dir, const char *name, int r);
+
 /* The methods ls, get, set, mkdir, rmdir, link, unlink, dump (methods.c). */
 extern const struct control_method control_tree_methods[];
+/* Several changes of the tree at once (transaction.c). */
+extern const struct control_method control_transaction_methods[];
 
 #endif

@@ -238,6 +238,37 @@ static void registered(void **state)
 		"\"data\":{\"errno\":\"ENOSPC\"}}");
 }
 
+/* All operations or none; secrets come back too, what cannot be read only with its directory. */
+static void transaction(void **state)
+{
+	call("transaction",
+		"{\"ops\":[{\"op\":\"mkdir\",\"path\":\"/disks/t\"},{\"op\":\"set\",\"path\":"
+		"\"/disks/t/control\",\"value\":\"x\"},{\"op\":\"set\",\"path\":\"/disks/t/"
+		"password\",\"value\":\"p1\"},{\"op\":\"mkdir\",\"path\":\"/luns/lun_7\"},{\"op\":"
+		"\"link\",\"path\":\"/luns/lun_7/l\",\"target\":\"/disks/t\"}]}",
+		OK("{\"done\":5}"));
+	call("transaction",
+		"{\"ops\":[{\"op\":\"set\",\"path\":\"/disks/t/password\",\"value\":\"p2\"},{"
+		"\"op\":\"set\",\"path\":\"/disks/t/size\",\"value\":\"9\"},{\"op\":\"unlink\","
+		"\"path\":\"/luns/lun_7/l\"},{\"op\":\"rmdir\",\"path\":\"/luns/lun_7\"},{\"op\":"
+		"\"rmdir\",\"path\":\"/disks/t\"},{\"op\":\"rmdir\",\"path\":\"/disks/none\"}]}",
+		"\"error\":{\"code\":-32000,\"message\":\"/disks/none: there is no such "
+		"directory\",\"data\":{\"errno\":\"ENOENT\",\"path\":\"/disks/none\",\"op\":5,"
+		"\"undone\":true}}");
+	call("dump", "{\"path\":\"/luns\"}",
+		OK("{\"attrs\":{},\"links\":{},\"dirs\":{\"lun_7\":{\"attrs\":{},\"links\":{"
+		   "\"l\":\"/disks/t\"},\"dirs\":{}}}}"));
+	call("get", "{\"path\":\"/disks/t/size\"}", OK("\"0\""));
+	assert_string_equal(
+		((struct toy_disk *)node_obj(tree_lookup(tree, "/disks/t")))->password, "p1");
+	call("transaction",
+		"{\"ops\":[{\"op\":\"set\",\"path\":\"/disks/t/control\",\"value\":\"y\"}]}",
+		"\"error\":{\"code\":-32000,\"message\":\"/disks/t/control: its value cannot be "
+		"read, so setting it could not be undone: set it outside of a transaction\","
+		"\"data\":{\"errno\":\"EPERM\",\"path\":\"/disks/t/control\",\"op\":0,\"undone\":"
+		"true}}");
+}
+
 /* help must list every method, and its rows be complete. */
 static void help(void **state)
 {
@@ -256,7 +287,7 @@ static void help(void **state)
 		assert_true(json_string_length(json_object_get(row, "doc")) > 0);
 		seen++;
 	}
-	assert_int_equal(seen, 10);
+	assert_int_equal(seen, 11);
 	json_decref(j);
 	strbuf_done(&out);
 }
@@ -272,6 +303,7 @@ int main(void)
 		with_tree(objects),
 		with_tree(attributes),
 		with_tree(registered),
+		with_tree(transaction),
 		with_tree(help),
 	};
 

@@ -46,4 +46,11 @@ struct saveapply_hooks {
 int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsigned flags,
 	const struct saveapply_hooks *hooks, struct problems *p, struct changes *changes);
 
+/*
+ * One storage object, in an HBA that is there. extras: may be NULL. What fails is told as above. 0
+ * or -ENOMEM.
+ */
+int saveapply_disk(struct tree *t, struct node *hba, const json_t *obj, const json_t *extras,
+	struct problems *p);
+
 #endif

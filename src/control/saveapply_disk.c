@@ -130,6 +130,8 @@ static struct node *make_disk(struct apply *a, const char *hba, const char *name
 	struct errmsg err = { 0 };
 	char index[64];
 
+	if (a->hba)
+		return apply_dir(a, a->hba, name, NULL);
 	do
 		snprintf(index, sizeof(index), "%s_%u", hba, a->next_hba++);
 	while (core && node_child(core, index));
@@ -145,7 +147,7 @@ static void unmake_disk(struct apply *a, struct node *disk)
 {
 	struct node *hba = node_parent(disk);
 
-	if (!tree_rmdir(a->t, disk, NULL))
+	if (!tree_rmdir(a->t, disk, NULL) && !a->hba)
 		tree_rmdir(a->t, hba, NULL);
 }
 
@@ -393,4 +395,19 @@ void apply_disks(struct apply *a)
 			apply_disk(a, obj);
 		apply_leave(a, where);
 	}
+}
+
+int saveapply_disk(struct tree *t, struct node *hba, const json_t *obj, const json_t *extras,
+	struct problems *p)
+{
+	struct apply a = { .t = t, .extras = extras, .p = p, .disks = json_object(), .hba = hba };
+
+	if (!a.disks)
+		return -ENOMEM;
+	strbuf_init(&a.path);
+	strbuf_printf(&a.path, "/backstores/%s/%s", str(obj, "plugin"), str(obj, "name"));
+	apply_disk(&a, obj);
+	strbuf_done(&a.path);
+	json_decref(a.disks);
+	return 0;
 }

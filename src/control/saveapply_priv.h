@@ -18,6 +18,7 @@ struct apply {
 	struct problems *p;
 	struct strbuf path; /* place in the configuration, of the object at hand */
 	json_t *disks; /* "/backstores/fileio/d0" -> path of its directory */
+	struct node *hba; /* where storage objects are made, NULL: each in a new one */
 	unsigned next_hba; /* index to try for the next HBA */
 	struct changes *changes; /* may be NULL */
 	bool dry; /* changes are noted, not made */

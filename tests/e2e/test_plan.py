@@ -169,6 +169,61 @@ def test_what_fails_halfway_is_changed_back(serve):
         assert c.call("apply", config=want, pending=True)["problems"][0]["level"] == "note"
 
 
+# ---- transactions
+
+def op(word, path, **more):
+    return {"op": word, "path": path, **more}
+
+
+def lun_ops(d, n):
+    tpg = f"/iscsi/{IQN}/tpgt_1"
+    return [op("mkdir", f"/core/rd_mcp_{n}"), op("mkdir", f"/core/rd_mcp_{n}/x"),
+            op("set", f"/core/rd_mcp_{n}/x/control", value="rd_pages=16"),
+            op("set", f"/core/rd_mcp_{n}/x/enable", value="1"),
+            op("mkdir", f"{tpg}/lun/lun_{n}"), op("link", f"{tpg}/lun/lun_{n}/l", target=f"/core/rd_mcp_{n}/x"),
+            op("set", f"{tpg}/attrib/login_timeout", value="20")]
+
+
+def test_transaction_all_or_nothing(serve):
+    """All operations are carried out; or, when one fails at any place, none."""
+    d = serve(config_of)
+    tpg = f"/iscsi/{IQN}/tpgt_1"
+    with d.control() as c:
+        before = c.call("config.dump", secrets=True)
+        good = lun_ops(d, 70)
+        for n in range(len(good) + 1):
+            with pytest.raises(RpcError, match="no such attribute") as e:
+                c.call("transaction", ops=good[:n] + [op("set", tpg + "/nothing", value="1")])
+            assert e.value.data["op"] == n and e.value.data["undone"] is True
+            assert c.call("config.dump", secrets=True) == before
+        assert c.call("transaction", ops=good) == {"done": len(good)}
+        assert c.call("get", path=f"{tpg}/attrib/login_timeout") == "20"
+
+
+def test_transaction_undoes_removals(serve):
+    """What was removed comes back as it was, from the LUN's mapping to the storage object."""
+    d = serve(config_of)
+    tpg = f"/iscsi/{IQN}/tpgt_1"
+    with d.control() as c:
+        c.call("set", path="/core/rd_mcp_1/r1/attrib/emulate_tpu", value="1")
+        before = c.call("config.dump", secrets=True)
+        ops = [op("unlink", f"{tpg}/acls/{CLIENT}/lun_5/m5"), op("rmdir", f"{tpg}/acls/{CLIENT}/lun_5"),
+               op("unlink", f"{tpg}/lun/lun_1/link1"), op("rmdir", f"{tpg}/lun/lun_1"),
+               op("rmdir", "/core/rd_mcp_1/r1"), op("rmdir", "/core/rd_mcp_1"),
+               op("rmdir", f"{tpg}/acls/{CLIENT}"), op("rmdir", f"{tpg}/np/127.0.0.1:{d.port}")]
+        for n in range(1, len(ops) + 1):
+            with pytest.raises(RpcError) as e:
+                c.call("transaction", ops=ops[:n] + [op("rmdir", "/core")])
+            assert e.value.data["undone"] is True, e.value
+            after = c.call("config.dump", secrets=True)
+            assert sorted(map(str, after["config"]["storage_objects"])) == \
+                sorted(map(str, before["config"]["storage_objects"]))
+            assert unordered(after) == unordered(before)
+        with d.session() as s:
+            s.clear_ua(0)
+        c.call("transaction", ops=ops)
+
+
 def unordered(x):
     """Lists as sets: what comes back is the last of its kind."""
     if isinstance(x, dict):
@@ -176,3 +231,18 @@ def unordered(x):
     if isinstance(x, list):
         return sorted((unordered(v) for v in x), key=str)
     return x
+
+
+@pytest.mark.parametrize("bad, text", [
+    ({"op": "move", "path": "/core"}, "mkdir, rmdir, set, link or unlink"),
+    ({"op": "mkdir"}, "\"path\" is missing"),
+    ({"op": "set", "path": "/dbroot"}, "\"value\" is missing"),
+    ({"op": "link", "path": "/core/x", "target": "/none"}, "no directory /none"),
+    ({"op": "set", "path": "/core/rd_mcp_0/r0/control", "value": "x=1"}, "could not be undone"),
+    (7, "mkdir, rmdir"),
+])
+def test_transaction_refusals(serve, bad, text):
+    d = serve(config_of)
+    with d.control() as c:
+        with pytest.raises(RpcError, match=text):
+            c.call("transaction", ops=[bad])
