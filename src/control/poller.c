@@ -24,6 +24,9 @@ struct poller {
 	bool dead; /* some fd was deleted: -1 until the round ends */
 	bool in_round;
 	bool stop;
+	void (*leave)(void *arg);
+	void (*enter)(void *arg);
+	void *turn_arg;
 	struct list timers; /* sorted by time */
 	int wake; /* eventfd */
 	pthread_mutex_t lock; /* of msgs */
@@ -83,6 +86,14 @@ struct poller *poller_free(struct poller *p)
 	free(p->entries);
 	free(p);
 	return NULL;
+}
+
+void poller_set_turn(
+	struct poller *p, void (*leave)(void *arg), void (*enter)(void *arg), void *arg)
+{
+	p->leave = leave;
+	p->enter = enter;
+	p->turn_arg = arg;
 }
 
 static unsigned find(const struct poller *p, int fd)
@@ -219,11 +230,17 @@ static void run_timers(struct poller *p)
 
 int poller_step(struct poller *p, int timeout_ms)
 {
-	int n = poll(p->fds, p->n, wait_ms(p, timeout_ms));
 	unsigned count = p->n; /* descriptors that callbacks add wait for the next round */
+	int ms = wait_ms(p, timeout_ms), n, r;
 
-	if (n < 0 && errno != EINTR)
-		return -errno;
+	if (p->leave)
+		p->leave(p->turn_arg);
+	n = poll(p->fds, p->n, ms);
+	r = n < 0 && errno != EINTR ? -errno : 0;
+	if (p->enter)
+		p->enter(p->turn_arg);
+	if (r)
+		return r;
 	p->in_round = true;
 	for (unsigned i = 0; n > 0 && i < count; i++) {
 		if (p->fds[i].fd < 0 || !p->fds[i].revents)

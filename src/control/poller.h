@@ -21,6 +21,13 @@ int poller_new(struct poller **ret);
 /* Descriptors stay the caller's. Returns NULL. */
 struct poller *poller_free(struct poller *p);
 
+/*
+ * While the thread waits for events, others may have what it holds else: leave is called before it
+ * waits, enter after. NULL: nothing is called, as at first.
+ */
+void poller_set_turn(
+	struct poller *p, void (*leave)(void *arg), void (*enter)(void *arg), void *arg);
+
 /* revents as poll(2) gives them: always also POLLERR, POLLHUP. */
 typedef void poller_fd_fn(void *arg, int fd, short revents);
 /* 0 or -ENOMEM. A descriptor may be added once. */

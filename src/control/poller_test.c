@@ -152,6 +152,36 @@ static void messages(void **state)
 	assert_int_equal(w.calls, 2);
 }
 
+static int turns; /* 1: the turn is ours */
+
+static void leave(void *arg)
+{
+	assert_ptr_equal(arg, &turns);
+	assert_int_equal(turns--, 1);
+}
+
+static void enter(void *arg)
+{
+	assert_int_equal(turns++, 0);
+}
+
+static void on_msg_in_turn(struct poller_msg *msg)
+{
+	assert_int_equal(turns, 1);
+	w.calls++;
+}
+
+static void turn(void **state)
+{
+	turns = 1;
+	poller_set_turn(w.p, leave, enter, &turns);
+	w.msg.fn = on_msg_in_turn;
+	poller_post(w.p, &w.msg);
+	assert_int_equal(poller_step(w.p, 0), 0);
+	assert_int_equal(w.calls, 1);
+	assert_int_equal(turns, 1);
+}
+
 #define with_world(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -161,6 +191,7 @@ int main(void)
 		with_world(delete_inside),
 		with_world(timers),
 		with_world(messages),
+		with_world(turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

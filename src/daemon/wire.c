@@ -74,15 +74,30 @@ static void tree_changed(void *arg, enum tree_event ev, struct node *dir, const 
 		isns_changed(d->iscsi->isns);
 }
 
+static void leave_tree(void *arg)
+{
+	tree_leave(arg);
+}
+
+static void enter_tree(void *arg)
+{
+	tree_enter(arg);
+}
+
 static int up_tree(struct daemon *d, struct errmsg *err)
 {
 	struct saveapply_hooks hooks;
 	int r = tree_new(&daemon_root_type, d, &d->tree);
 
+	/* The control thread has the turn but while it waits. */
+	if (!r)
+		tree_enter(d->tree);
 	if (!r)
 		r = tree_listen(d->tree, tree_changed, d);
 	if (!r)
 		r = poller_new(&d->poller);
+	if (!r)
+		poller_set_turn(d->poller, leave_tree, enter_tree, d->tree);
 	if (!r)
 		r = control_new(d->tree, &d->control);
 	daemon_pending_init(d, &hooks);
@@ -130,6 +145,8 @@ void daemon_down(struct daemon *d)
 			err.text);
 		return;
 	}
+	if (d->tree)
+		tree_leave(d->tree);
 	d->tree = tree_free(d->tree);
 	d->iscsi = entity_free(d->iscsi);
 	d->core = storage_core_free(d->core);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * node.c: the configuration tree. User-made directories are found by a hash over (parent, name), so
- * ten thousand of them side by side cost no more than ten. Default groups are made when they are
- * first looked at: most of them (statistics of each LUN) never are.
+ * node.c: the configuration tree. Default groups are made when they are first looked at: most of
+ * them (statistics of each LUN) never are.
  */
 #include "tree/node.h"
 
@@ -11,115 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/list.h"
 #include "base/utf8.h"
 #include "tree/limits.h"
-
-struct link {
-	char *name;
-	struct node *dir; /* where it is */
-	struct node *target;
-	struct list incoming; /* in target->incoming */
-	struct list all; /* in tree->links */
-};
-
-struct node {
-	struct tree *tree;
-	struct node *parent; /* NULL: the root */
-	const struct node_type *type;
-	void *obj; /* the module's */
-	const char *name; /* own memory, of a default group: its table's */
-	int def; /* place in parent->type->defaults, -1: user-made or root */
-	unsigned nlinks;
-	struct node **defaults; /* made so far, by place; NULL: none was */
-	struct list children; /* user-made, struct node.sibling */
-	struct list sibling;
-	struct node *hash_next; /* user-made */
-	struct link **links; /* in the order of their making */
-	struct list incoming; /* struct link.incoming */
-};
-
-struct listener {
-	tree_listener_fn *fn;
-	void *arg;
-};
-
-struct tree {
-	struct node *root;
-	struct node **buckets;
-	size_t nbuckets; /* a power of two */
-	size_t nhashed;
-	struct list links; /* all of them, in the order of their making */
-	bool busy; /* a module's function runs: it must not change the tree */
-	struct listener *listeners;
-	unsigned nlisteners;
-};
-
-/* ---- hash of user-made directories --------------------------------------------------------- */
-
-/* FNV-1a over the parent's address and the name: names come from the administrator, not a peer. */
-static size_t bucket_of(const struct tree *t, const struct node *parent, const char *name)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ (uint64_t)(uintptr_t)parent;
-
-	h *= UINT64_C(0x100000001b3);
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return (size_t)(h ^ h >> 32) & (t->nbuckets - 1);
-}
-
-static struct node *hash_find(struct tree *t, const struct node *parent, const char *name)
-{
-	struct node *n = t->buckets[bucket_of(t, parent, name)];
-
-	while (n && (n->parent != parent || strcmp(n->name, name)))
-		n = n->hash_next;
-	return n;
-}
-
-/* Doubling fails without harm: chains get longer. */
-static void hash_grow(struct tree *t)
-{
-	size_t old = t->nbuckets;
-	struct node **from = t->buckets, **to = calloc(2 * old, sizeof(*to));
-
-	if (!to)
-		return;
-	t->buckets = to;
-	t->nbuckets = 2 * old;
-	for (size_t i = 0; i < old; i++) {
-		for (struct node *n = from[i], *next; n; n = next) {
-			size_t b = bucket_of(t, n->parent, n->name);
-
-			next = n->hash_next;
-			n->hash_next = to[b];
-			to[b] = n;
-		}
-	}
-	free(from);
-}
-
-static void hash_add(struct tree *t, struct node *n)
-{
-	size_t b;
-
-	if (t->nhashed >= t->nbuckets)
-		hash_grow(t);
-	b = bucket_of(t, n->parent, n->name);
-	n->hash_next = t->buckets[b];
-	t->buckets[b] = n;
-	t->nhashed++;
-}
-
-static void hash_del(struct tree *t, struct node *n)
-{
-	struct node **p = &t->buckets[bucket_of(t, n->parent, n->name)];
-
-	while (*p != n)
-		p = &(*p)->hash_next;
-	*p = n->hash_next;
-	t->nhashed--;
-}
+#include "tree/node_priv.h"
 
 /* ---- nodes --------------------------------------------------------------------------------- */
 
@@ -136,6 +29,7 @@ static struct node *node_new(struct tree *t, struct node *parent, const char *na
 	list_init(&n->children);
 	list_init(&n->sibling);
 	list_init(&n->incoming);
+	index_add_id(t, n);
 	return n;
 }
 
@@ -176,10 +70,12 @@ static void node_free(struct node *n)
 	while (list_pop_front(&n->incoming))
 		;
 	if (n->def < 0 && n->parent) {
-		hash_del(n->tree, n);
+		index_del_name(n->tree, n);
 		list_del(&n->sibling);
+		n->parent->nchildren--;
 		free((char *)n->name);
 	}
+	index_del_id(n->tree, n);
 	free(n);
 }
 
@@ -212,15 +108,13 @@ int tree_new(const struct node_type *root, void *root_obj, struct tree **ret)
 	if (!t)
 		return -ENOMEM;
 	list_init(&t->links);
-	t->nbuckets = 64;
-	t->buckets = calloc(t->nbuckets, sizeof(*t->buckets));
-	t->root = node_new(t, NULL, "");
-	if (!t->buckets || !t->root) {
-		free(t->root);
-		free(t->buckets);
+	t->root = index_init(t) ? NULL : node_new(t, NULL, "");
+	if (!t->root) {
+		index_done(t);
 		free(t);
 		return -ENOMEM;
 	}
+	pthread_mutex_init(&t->turn, NULL);
 	t->root->type = root;
 	t->root->obj = root_obj;
 	*ret = t;
@@ -232,7 +126,8 @@ struct tree *tree_free(struct tree *t)
 	if (!t)
 		return NULL;
 	node_free(t->root);
-	free(t->buckets);
+	pthread_mutex_destroy(&t->turn);
+	index_done(t);
 	free(t->listeners);
 	free(t);
 	return NULL;
@@ -241,6 +136,16 @@ struct tree *tree_free(struct tree *t)
 struct node *tree_root(struct tree *t)
 {
 	return t->root;
+}
+
+void tree_enter(struct tree *t)
+{
+	pthread_mutex_lock(&t->turn);
+}
+
+void tree_leave(struct tree *t)
+{
+	pthread_mutex_unlock(&t->turn);
 }
 
 int tree_listen(struct tree *t, tree_listener_fn *fn, void *arg)
@@ -281,7 +186,7 @@ struct node *node_child(struct node *dir, const char *name)
 		if (!strcmp(d[i].name, name))
 			return default_at(dir, i);
 	}
-	return hash_find(dir->tree, dir, name);
+	return index_find(dir->tree, dir, name);
 }
 
 static struct link *find_link(const struct node *dir, const char *name, unsigned *ret_place)
@@ -346,6 +251,11 @@ const struct node_type *node_type(const struct node *node)
 	return node->type;
 }
 
+uint64_t node_id(const struct node *node)
+{
+	return node->id;
+}
+
 const char *node_name(const struct node *node)
 {
 	return node->name;
@@ -407,10 +317,16 @@ struct node *node_next_child(struct node *dir, struct node *prev)
 	return container_of(prev->sibling.next, struct node, sibling);
 }
 
+unsigned node_nchildren(const struct node *dir)
+{
+	return ndefaults(dir->type) + dir->nchildren;
+}
+
 bool node_link_at(struct node *dir, unsigned i, struct node_link *ret)
 {
 	if (i >= dir->nlinks)
 		return false;
+	ret->id = dir->links[i]->id;
 	ret->name = dir->links[i]->name;
 	ret->target = dir->links[i]->target;
 	return true;
@@ -485,6 +401,7 @@ int tree_mkdir(
 	r = dir->type->mkdir(dir, name, &made, err);
 	call_end(t);
 	if (r) {
+		index_del_id(t, n);
 		free(copy);
 		free(n);
 		return r;
@@ -493,7 +410,8 @@ int tree_mkdir(
 	n->type = made.type;
 	n->obj = made.obj;
 	list_push_back(&dir->children, &n->sibling);
-	hash_add(t, n);
+	dir->nchildren++;
+	index_add_name(t, n);
 	tell(t, TREE_ADDED, dir, name);
 	if (ret)
 		*ret = n;
@@ -602,6 +520,7 @@ int tree_link(
 		free(l);
 		return r;
 	}
+	l->id = ++t->last_id;
 	l->dir = dir;
 	l->target = target;
 	list_push_back(&t->links, &l->all);

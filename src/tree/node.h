@@ -4,7 +4,8 @@
  * configfs (target/core/…, target/iscsi/…). It knows no transport and no module: what a directory
  * holds is said by its node_type, given by the module whose object it shows.
  *
- * All functions are for the control thread. Errors are those of configfs; *err says them in words.
+ * Several threads use the tree, one at a time: between tree_enter() and tree_leave(). All functions
+ * are called so, unless they say otherwise. Errors are those of configfs; *err says them in words.
  */
 #ifndef ULIO_TREE_NODE_H
 #define ULIO_TREE_NODE_H
@@ -74,6 +75,14 @@ int tree_new(const struct node_type *root, void *root_obj, struct tree **ret);
 /* Frees the nodes, not the objects: take the objects down first (tree_clear()). Returns NULL. */
 struct tree *tree_free(struct tree *t);
 struct node *tree_root(struct tree *t);
+
+/*
+ * Take the tree's turn and give it back: any thread, which must not have it already. Nodes that
+ * were found in an earlier turn may have gone.
+ */
+void tree_enter(struct tree *t);
+void tree_leave(struct tree *t);
+
 /* 0 or -ENOMEM. */
 int tree_listen(struct tree *t, tree_listener_fn *fn, void *arg);
 /* Not from inside of a listener. */
@@ -89,6 +98,9 @@ const char *node_name(const struct node *node);
 struct node *node_parent(const struct node *node);
 /* Appends the absolute path. */
 void node_path(const struct node *node, struct strbuf *out);
+/* A number that no other node of this process has or will have, > 0. And back, NULL: it is gone. */
+uint64_t node_id(const struct node *node);
+struct node *tree_node_by_id(struct tree *t, uint64_t id);
 bool node_is_default(const struct node *node);
 /* Nearest ancestor (or node itself) of that type, NULL if none. */
 struct node *node_up(struct node *node, const struct node_type *type);
@@ -99,7 +111,10 @@ struct node *node_up(struct node *node, const struct node_type *type);
  */
 struct node *node_first_child(struct node *dir);
 struct node *node_next_child(struct node *dir, struct node *prev);
+/* How many these are. */
+unsigned node_nchildren(const struct node *dir);
 struct node_link {
+	uint64_t id; /* as of a node */
 	const char *name;
 	struct node *target;
 };

@@ -4,6 +4,7 @@
  * refused. The toy tree: /disks/NAME{size, attrib/{color}} and /luns/lun_N with one link to a disk.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -469,6 +470,85 @@ static void many(void **state)
 	assert_int_equal(n, 5000);
 }
 
+/* Numbers of nodes and links: unique, found again, and never given twice. */
+static void ids(void **state)
+{
+	struct world *w = *state;
+	struct node *lun = make(w, "/luns", "lun_0"), *d0 = make(w, "/disks", "d0");
+	struct node *disks = tree_lookup(w->t, "/disks");
+	uint64_t gone = node_id(d0), link;
+	struct node_link l;
+	unsigned n = node_nchildren(disks);
+
+	assert_int_equal(node_id(tree_root(w->t)), 1);
+	assert_ptr_equal(tree_node_by_id(w->t, gone), d0);
+	assert_null(tree_node_by_id(w->t, 0));
+	assert_int_equal(tree_link(w->t, lun, "l", d0, NULL), 0);
+	assert_true(node_link_at(lun, 0, &l));
+	link = l.id;
+	assert_null(tree_node_by_id(w->t, link));
+	assert_int_equal(tree_unlink(w->t, lun, "l", NULL), 0);
+	assert_int_equal(tree_link(w->t, lun, "l", d0, NULL), 0);
+	assert_true(node_link_at(lun, 0, &l));
+	assert_int_not_equal(l.id, link);
+	assert_int_equal(tree_unlink(w->t, lun, "l", NULL), 0);
+	assert_int_equal(tree_rmdir(w->t, d0, NULL), 0);
+	assert_null(tree_node_by_id(w->t, gone));
+	assert_int_equal(node_nchildren(disks), n - 1);
+	d0 = make(w, "/disks", "d0");
+	assert_int_not_equal(node_id(d0), gone);
+	/* What was refused leaves nothing behind. */
+	assert_int_equal(tree_mkdir(w->t, disks, "d0", NULL, NULL), -EEXIST);
+	for (uint64_t id = gone; id < gone + 100; id++) {
+		struct node *at = tree_node_by_id(w->t, id);
+
+		assert_true(!at || node_type(at));
+	}
+	/* Default groups, and more than the first table has places for. */
+	for (unsigned i = 0; i < 1000; i++) {
+		char name[16];
+		struct node *c;
+
+		snprintf(name, sizeof(name), "many%u", i);
+		c = make(w, "/disks", name);
+		assert_ptr_equal(tree_node_by_id(w->t, node_id(c)), c);
+		for (struct node *def = node_first_child(c); def; def = node_next_child(c, def))
+			assert_ptr_equal(tree_node_by_id(w->t, node_id(def)), def);
+	}
+	assert_int_equal(node_nchildren(disks), n + 1000);
+}
+
+struct visit {
+	struct tree *t;
+	unsigned *in;
+};
+
+static void *visit(void *arg)
+{
+	struct visit *v = arg;
+
+	for (int i = 0; i < 10000; i++) {
+		tree_enter(v->t);
+		assert_int_equal((*v->in)++, 0);
+		(*v->in)--;
+		tree_leave(v->t);
+	}
+	return NULL;
+}
+
+static void one_at_a_time(void **state)
+{
+	struct world *w = *state;
+	unsigned in = 0;
+	struct visit v = { w->t, &in };
+	pthread_t th[4];
+
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&th[i], NULL, visit, &v), 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_join(th[i], NULL), 0);
+}
+
 /* Frees what is left when the objects were taken down without the tree. */
 static void free_with_content(void **state)
 {
@@ -500,6 +580,8 @@ int main(void)
 		with_world(listeners),
 		with_world(clear_stops),
 		with_world(many),
+		with_world(ids),
+		with_world(one_at_a_time),
 		cmocka_unit_test(free_with_content),
 	};
 
