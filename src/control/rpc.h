@@ -26,6 +26,7 @@ struct tree;
 struct control_peer {
 	uid_t uid;
 	pid_t pid;
+	int *fd; /* *fd came with the request; who takes it leaves -1. NULL or -1: none came */
 };
 
 enum control_param_type { PARAM_STRING, PARAM_INTEGER, PARAM_BOOL, PARAM_OBJECT, PARAM_ARRAY };

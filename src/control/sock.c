@@ -20,6 +20,7 @@ struct client {
 	struct list link;
 	int fd;
 	struct control_peer peer;
+	int passed; /* a descriptor that came with what is in in, -1: none */
 	bool eof; /* nothing more comes */
 	bool skipping; /* the rest of a line that was too long */
 	size_t scanned; /* bytes of in that hold no newline */
@@ -39,10 +40,19 @@ struct control_sock {
 	unsigned nclients;
 };
 
+/* What no method has taken. */
+static void drop_passed(struct client *cl)
+{
+	if (cl->passed >= 0)
+		close(cl->passed);
+	cl->passed = -1;
+}
+
 static void client_free(struct client *cl)
 {
 	poller_del(cl->s->p, cl->fd);
 	close(cl->fd);
+	drop_passed(cl);
 	list_del(&cl->link);
 	cl->s->nclients--;
 	strbuf_done(&cl->in);
@@ -70,16 +80,39 @@ static bool client_send(struct client *cl)
 	return true;
 }
 
+/* Descriptors that came with bytes: the last one is kept for the request that they belong to. */
+static void take_passed(struct client *cl, struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			drop_passed(cl);
+			memcpy(&cl->passed, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+		}
+	}
+}
+
 /* Take up to CONTROL_READ_BYTES. False: the connection is of no more use. */
 static bool client_recv(struct client *cl)
 {
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(CONTROL_FDS_MAX * sizeof(int))];
+	struct iovec iov = { .iov_len = CONTROL_READ_BYTES };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
 	ssize_t n;
 
 	if (!strbuf_reserve(&cl->in, CONTROL_READ_BYTES))
 		return false;
-	n = recv(cl->fd, cl->in.s + cl->in.len, CONTROL_READ_BYTES, MSG_DONTWAIT);
+	iov.iov_base = cl->in.s + cl->in.len;
+	n = recvmsg(cl->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
+	take_passed(cl, &msg);
 	cl->in.len += (size_t)n;
 	cl->in.s[cl->in.len] = '\0';
 	cl->eof = n == 0;
@@ -121,6 +154,7 @@ static void client_line(struct client *cl)
 		say_too_long(cl);
 	else if (strspn(cl->in.s, " \t\r") < n)
 		control_handle(cl->s->c, &cl->peer, cl->in.s, n, &cl->out);
+	drop_passed(cl);
 	drop_front(cl, n + 1);
 }
 
@@ -173,7 +207,8 @@ int control_sock_add(struct control_sock *s, int fd)
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
 	cl->s = s;
 	cl->fd = fd;
-	cl->peer = (struct control_peer){ who.uid, who.pid };
+	cl->passed = -1;
+	cl->peer = (struct control_peer){ who.uid, who.pid, &cl->passed };
 	strbuf_init(&cl->in);
 	strbuf_init(&cl->out);
 	list_push_back(&s->clients, &cl->link);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -297,6 +298,88 @@ static void socketpair_end(void **state)
 	serve();
 }
 
+/* A method that takes a descriptor and gives back what can be read from it. */
+static int take_fd(void *arg, struct control_call *call)
+{
+	char text[8] = "";
+	int fd = *call->peer->fd;
+
+	if (fd < 0)
+		return call_fail(call, -EBADF, "none came");
+	*call->peer->fd = -1;
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_true(read(fd, text, sizeof(text) - 1) >= 0);
+	close(fd);
+	call->result = json_string(text);
+	return 0;
+}
+
+static void say_with_fds(int to, const char *text, const int *fds, size_t n)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = { 0 };
+	struct iovec iov = { (char *)text, strlen(text) };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = CMSG_SPACE(n * sizeof(int)) };
+	struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(h), fds, n * sizeof(int));
+	assert_int_equal(sendmsg(to, &msg, 0), (ssize_t)strlen(text));
+}
+
+/* The other end of a pipe that came along is closed when nobody has taken it. */
+static void assert_closed(int pipe_in)
+{
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(write(pipe_in, "x", 1), -1);
+	assert_int_equal(errno, EPIPE);
+	close(pipe_in);
+}
+
+static void descriptors(void **state)
+{
+	static const struct control_method methods[] = { { .name = "take", .fn = take_fd },
+		{ NULL } };
+	static const char take[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"take\"}\n";
+	int a[2], b[2], fd = dial();
+
+	assert_int_equal(control_add_methods(c, methods, NULL), 0);
+	/* The last one of several belongs to the request, and to no later one. */
+	assert_int_equal(pipe(a), 0);
+	assert_int_equal(pipe(b), 0);
+	assert_int_equal(write(b[1], "hello", 5), 5);
+	say_with_fds(fd, take, (int[]){ a[0], b[0] }, 2);
+	close(a[0]);
+	close(b[0]);
+	serve();
+	hear(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"hello\"}\n");
+	assert_closed(a[1]);
+	assert_closed(b[1]);
+	/* With a request that wants none: closed. */
+	assert_int_equal(pipe(a), 0);
+	say_with_fds(fd, MKDIR("2", "fds"), a, 1);
+	close(a[0]);
+	serve();
+	hear(fd, NULL_RESULT("2"));
+	assert_closed(a[1]);
+	say(fd, take);
+	serve();
+	hear(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":\"none "
+		 "came\","
+		 "\"data\":{\"errno\":\"EBADF\"}}}\n");
+	/* With a connection that ends before its line does. */
+	assert_int_equal(pipe(a), 0);
+	say_with_fds(fd, "{", a, 1);
+	close(a[0]);
+	close(fd);
+	serve();
+	assert_closed(a[1]);
+}
+
 #define with_sock(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -312,6 +395,7 @@ int main(void)
 		with_sock(too_many),
 		with_sock(stale_and_taken_paths),
 		with_sock(socketpair_end),
+		with_sock(descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
