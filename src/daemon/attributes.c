@@ -12,6 +12,8 @@ static const struct {
 } places[] = {
 	{ "", &daemon_root_type },
 	{ "core/<hba>_<n>/<name>", &storage_type },
+	{ "core/user_<n>/<name>/action", &storage_user_action_type },
+	{ "core/user_<n>/<name>/attrib", &storage_user_attrib_type },
 	{ "iscsi", &entity_type },
 	{ "iscsi/<iqn>", &target_type },
 	{ "iscsi/<iqn>/tpgt_<n>", &tpg_type },

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "engine/engine_priv.h"
 
 static bool same_name(const struct hash_node *n, const void *key)
@@ -149,6 +150,7 @@ int acl_lun_link(
 	engine_lock(port->eng);
 	snprintf(al->link_name, sizeof(al->link_name), "%s", link_name);
 	al->target = target;
+	al->created_ns = clock_now_ns();
 	al->write_protect = port->prod_mode_write_protect;
 	target->mapped++;
 	engine_unlock(port->eng);

@@ -307,6 +307,8 @@ static void add_stats(struct loop *loop, void *arg)
 	ret->ua_sent += ll->ua_sent;
 	ret->resets += ll->resets;
 	ret->aborts += ll->aborts;
+	ret->abort_tasks += ll->abort_tasks;
+	ret->abort_no_tasks += ll->abort_no_tasks;
 	ret->under_way += ll->ntasks;
 }
 

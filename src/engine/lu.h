@@ -138,6 +138,7 @@ struct lu_loop {
 	/* Counters. */
 	uint64_t read_cmds, write_cmds, other_cmds, read_bytes, write_bytes;
 	uint64_t errors, conflicts, ua_sent, resets, aborts;
+	uint64_t abort_tasks, abort_no_tasks; /* ABORT TASK that found its task, and not */
 } __attribute__((aligned(128)));
 
 struct lu {
@@ -229,7 +230,7 @@ static inline struct lu_loop *lu_loop(struct lu *lu, const struct loop *loop)
 /* Sum of the per-loop counters, asked of each loop. Control thread. */
 struct lu_stats {
 	uint64_t read_cmds, write_cmds, other_cmds, read_bytes, write_bytes, errors, conflicts,
-		ua_sent, resets, aborts;
+		ua_sent, resets, aborts, abort_tasks, abort_no_tasks;
 	uint64_t under_way;
 };
 void lu_get_stats(struct lu *lu, struct lu_stats *ret);

@@ -66,6 +66,7 @@ struct acl_lun {
 	uint32_t lun;
 	bool write_protect;
 	struct port_lun *target; /* NULL until linked */
+	uint64_t created_ns; /* when it was */
 	char link_name[256];
 	struct list link;
 	void *tree_obj;

@@ -40,20 +40,19 @@ static int set_enable(const struct attr *a, void *obj, const char *value, struct
 	return storage_open(s, err);
 }
 
+/* As LIO: the queue depth is 0 until it has been written. */
 static int get_info(const struct attr *a, void *obj, struct strbuf *out)
 {
 	struct storage *s = obj;
 	const struct storage_kind *k = s->hba->kind;
-	uint32_t max = 4294967288u;
 	struct lu_conf conf;
 
 	lu_get_conf(s->lu, &conf);
-	if (k->hw_max_bytes)
-		max = k->hw_max_bytes / s->lu->attribs.block_size;
 	strbuf_printf(out,
 		"Status: %s  Max Queue Depth: %u  SectorSize: %u  HwMaxSectors: %u\n        ",
-		s->lu->exports ? "ACTIVATED" : "DEACTIVATED", s->lu->attribs.queue_depth,
-		s->lu->attribs.block_size, max);
+		s->lu->exports ? "ACTIVATED" : "DEACTIVATED",
+		s->depth_set ? s->lu->attribs.queue_depth : 0, s->lu->attribs.block_size,
+		storage_hw_max_sectors(s));
 	k->info(s, &conf, out);
 	return 0;
 }
@@ -126,7 +125,6 @@ static int get_readiness(const struct attr *a, void *obj, struct strbuf *out)
 static const struct attr storage_attrs[] = {
 	{ .name = "control",
 		.set = storage_control_set,
-		.may_set = not_enabled,
 		.doc = "What the disk is: words such as fd_dev_name=/path,fd_dev_size=1048576 (see "
 		       "the kinds of HBA)." },
 	{ .name = "enable",
@@ -190,6 +188,16 @@ static const struct node_type action_type = {
 	.doc = "Empty: LIO has it.",
 };
 
+static const struct node_default storage_user_defaults[] = {
+	{ "action", &storage_user_action_type, NULL },
+	{ "attrib", &storage_user_attrib_type, NULL },
+	{ "pr", &storage_pr_type, NULL },
+	{ "wwn", &storage_wwn_type, NULL },
+	{ "alua", &storage_alua_type, NULL },
+	{ "statistics", &storage_stats_type, NULL },
+	{ NULL },
+};
+
 static const struct node_default storage_defaults[] = {
 	{ "action", &action_type, NULL },
 	{ "attrib", &storage_attrib_type, NULL },
@@ -230,6 +238,11 @@ static int new_lu(
 	return lu_new(hba->core->eng, name, hba->kind->hba, NULL, &a, ret, err);
 }
 
+static bool is_user(const struct hba *hba)
+{
+	return !strcmp(hba->kind->hba, "user");
+}
+
 static int storage_mkdir(
 	struct node *dir, const char *name, struct node_new *ret, struct errmsg *err)
 {
@@ -245,7 +258,9 @@ static int storage_mkdir(
 		return r;
 	}
 	s->lu->tree_obj = s;
-	*ret = (struct node_new){ &storage_type, s };
+	s->id = ++s->hba->core->next_id;
+	storage_user_default(&s->user);
+	*ret = (struct node_new){ is_user(s->hba) ? &storage_user_type : &storage_type, s };
 	return 0;
 }
 
@@ -266,6 +281,19 @@ const struct node_type storage_type = {
 	.defaults = storage_defaults,
 	.rmdir = storage_rmdir,
 };
+
+const struct node_type storage_user_type = {
+	.name = "storage object",
+	.doc = "A disk as a logical unit.",
+	.attrs = storage_attrs,
+	.defaults = storage_user_defaults,
+	.rmdir = storage_rmdir,
+};
+
+static bool is_storage(const struct node *node)
+{
+	return node_type(node) == &storage_type || node_type(node) == &storage_user_type;
+}
 
 /* ---- HBAs ------------------------------------------------------------------------------------ */
 
@@ -338,7 +366,7 @@ static int core_mkdir(struct node *dir, const char *name, struct node_new *ret, 
 	hba = calloc(1, sizeof(*hba));
 	if (!hba)
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", name);
-	*hba = (struct hba){ core, kind, n, ++core->next_id };
+	*hba = (struct hba){ core, kind, n, ++core->next_hba_id };
 	core->nhbas++;
 	*ret = (struct node_new){ &hba_type, hba };
 	return 0;
@@ -381,7 +409,7 @@ int storage_lu(struct node *node, struct lu **ret, struct errmsg *err)
 {
 	struct storage *s = node_obj(node);
 
-	if (node_type(node) != &storage_type)
+	if (!is_storage(node))
 		return errmsg_set(err, -EFAULT, "%s is no storage object", node_name(node));
 	if (!s->enabled && !s->pending)
 		return errmsg_set(err, -ENODEV,
@@ -397,14 +425,22 @@ uint32_t storage_number(const struct lu *lu)
 {
 	const struct storage *s = lu->tree_obj;
 
-	return s ? s->hba->id : 0;
+	return s ? s->id : 0;
+}
+
+/* LIO has an HBA of its own, before the first that users make. */
+uint32_t storage_hba_number(const struct lu *lu)
+{
+	const struct storage *s = lu->tree_obj;
+
+	return s ? s->hba->id + 1 : 0;
 }
 
 int storage_set_pending(struct node *node, struct errmsg *err)
 {
 	struct storage *s = node_obj(node);
 
-	if (node_type(node) != &storage_type)
+	if (!is_storage(node))
 		return errmsg_set(err, -EFAULT, "%s is no storage object", node_name(node));
 	s->pending = !s->enabled;
 	return 0;
@@ -412,14 +448,14 @@ int storage_set_pending(struct node *node, struct errmsg *err)
 
 bool storage_is_pending(struct node *node)
 {
-	return node_type(node) == &storage_type && ((struct storage *)node_obj(node))->pending;
+	return is_storage(node) && ((struct storage *)node_obj(node))->pending;
 }
 
 int storage_retry(struct node *node, struct errmsg *err)
 {
 	struct storage *s = node_obj(node);
 
-	assert(node_type(node) == &storage_type);
+	assert(is_storage(node));
 	return s->pending ? storage_open(s, err) : 0;
 }
 
@@ -427,7 +463,7 @@ int storage_resize(struct node *node, uint64_t size_bytes, bool force, struct er
 {
 	struct storage *s = node_obj(node);
 
-	if (node_type(node) != &storage_type)
+	if (!is_storage(node))
 		return errmsg_set(err, -EFAULT, "%s is no storage object", node_name(node));
 	return lu_resize(s->lu, size_bytes, force, err);
 }

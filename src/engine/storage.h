@@ -32,6 +32,8 @@ struct storage_core *storage_core_free(struct storage_core *core);
 
 extern const struct node_type storage_core_type; /* core/, its object: struct storage_core */
 extern const struct node_type storage_type; /* core/<hba>/<name>/ */
+/* The same below user_N; what differs there are attrib/ and action/. */
+extern const struct node_type storage_user_type, storage_user_attrib_type, storage_user_action_type;
 
 /*
  * The LU of a storage object, for a LUN that is linked to it. 0; -EFAULT: node is no storage
@@ -39,8 +41,9 @@ extern const struct node_type storage_type; /* core/<hba>/<name>/ */
  */
 int storage_lu(struct node *node, struct lu **ret, struct errmsg *err);
 
-/* The number by which statistics call it: its HBA's. 0: it is no storage object's. */
+/* The numbers by which statistics call it and its HBA. 0: it is no storage object's. */
 uint32_t storage_number(const struct lu *lu);
+uint32_t storage_hba_number(const struct lu *lu);
 
 /*
  * A disk that is not there yet: the LU can be linked and answers NOT READY until storage_retry()

@@ -6,7 +6,10 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/log.h"
 #include "block/backstore.h"
@@ -127,7 +130,12 @@ static int set_block_size(const struct attr *a, void *obj, const char *value, st
 		return errmsg_set(err, -EINVAL,
 			"block_size: the disk cannot access less than %u bytes: use %u or more",
 			info.block_bytes, info.block_bytes);
-	return store(s, a, (uint32_t)v, err);
+	r = store(s, a, (uint32_t)v, err);
+	if (!r && s->lu->attribs.optimal_sectors > storage_hw_max_sectors(s)) {
+		s->lu->attribs.optimal_sectors = storage_hw_max_sectors(s);
+		r = storage_changed(s, err);
+	}
+	return r;
 }
 
 static bool can_unmap(const struct storage *s)
@@ -178,19 +186,85 @@ static int set_write_cache(const struct attr *a, void *obj, const char *value, s
 				      : "; make the storage object with or without write_back");
 }
 
+enum { HW_QUEUE_DEPTH = 128 }; /* of all but block devices, as LIO */
+
+/* Of a block device its own. */
+static uint32_t hw_queue_depth(const struct storage *s)
+{
+	char path[128];
+	unsigned depth = 0;
+	struct stat st;
+	FILE *f;
+
+	if (strcmp(s->hba->kind->hba, "iblock") != 0 || !s->lu->bs || !s->dev ||
+		stat(s->dev, &st) || !S_ISBLK(st.st_mode))
+		return HW_QUEUE_DEPTH;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/nr_requests", major(st.st_rdev),
+		minor(st.st_rdev));
+	f = fopen(path, "re");
+	if (!f)
+		return HW_QUEUE_DEPTH;
+	if (fscanf(f, "%u", &depth) != 1)
+		depth = 0;
+	fclose(f);
+	return depth ? depth : HW_QUEUE_DEPTH;
+}
+
+static int get_hw_queue_depth(const struct attr *a, void *obj, struct strbuf *out)
+{
+	strbuf_printf(out, "%u", hw_queue_depth(obj));
+	return 0;
+}
+
 static int set_queue_depth(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
-	return set_number(a, obj, value, err);
+	struct storage *s = obj;
+	uint32_t most = hw_queue_depth(s);
+	uint64_t v;
+	int r = attr_parse_u64(a, value, 0, UINT32_MAX, &v, err);
+
+	if (!r && (!v || v > most))
+		return errmsg_set(err, -EINVAL,
+			"queue_depth: %" PRIu64 " is not from 1 to hw_queue_depth, %u", v, most);
+	if (r)
+		return r;
+	s->depth_set = true;
+	return store(s, a, (uint32_t)v, err);
+}
+
+uint32_t storage_hw_max_sectors(const struct storage *s)
+{
+	uint32_t most = s->hba->kind->hw_max_bytes;
+
+	if (s->user.hw_max_sectors)
+		return s->user.hw_max_sectors;
+	return most ? most / s->lu->attribs.block_size : 4294967288u;
 }
 
 static int get_hw_max_sectors(const struct attr *a, void *obj, struct strbuf *out)
 {
-	const struct storage *s = obj;
-	const struct storage_kind *k = s->hba->kind;
-
-	strbuf_printf(out, "%u",
-		k->hw_max_bytes ? k->hw_max_bytes / s->lu->attribs.block_size : 4294967288u);
+	strbuf_printf(out, "%u", storage_hw_max_sectors(obj));
 	return 0;
+}
+
+static int set_optimal(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	struct storage *s = obj;
+	uint64_t v;
+	int r = attr_parse_u64(a, value, 0, UINT32_MAX, &v, err);
+
+	if (!r && s->enabled && v > storage_hw_max_sectors(s))
+		return errmsg_set(err, -EINVAL,
+			"optimal_sectors: %" PRIu64 " is more than hw_max_sectors, %u", v,
+			storage_hw_max_sectors(s));
+	return r ? r : store(s, a, (uint32_t)v, err);
+}
+
+static int set_submit_type(const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	uint64_t v;
+
+	return attr_parse_u64(a, value, 0, 2, &v, err);
 }
 
 static int get_hw_block_size(const struct attr *a, void *obj, struct strbuf *out)
@@ -241,97 +315,55 @@ static int set_pi_type(const struct attr *a, void *obj, const char *value, struc
 	}
 
 static const struct attr attrib_rows[] = {
-	FIXED("alua_support", 1, set_fixed, "Kept for LIO's files: always 1."),
-	{ .name = "block_size",
-		.get = get_field,
-		.set = set_block_size,
+#include "engine/storage_attrib.tbl.h"
+	ATTR_END,
+};
+
+static const struct attr user_rows[] = {
+#include "engine/storage_attrib.tbl.h"
+	/* LIO's own of this kind. */
+	{ .name = "cmd_ring_size_mb",
+		.get = storage_get_user_number,
+		.offset = offsetof(struct storage, user.cmd_ring_size_mb),
+		.doc = "Kept for LIO's tools, by control: there is no ring." },
+	{ .name = "cmd_time_out",
+		.get = storage_get_user_number,
+		.set = storage_set_user_number,
 		.may_set = storage_not_exported,
-		F(block_size),
-		.doc = "Logical block length in bytes: 512, 1024, 2048 or 4096." },
-	SWITCH(emulate_3pc, "EXTENDED COPY, which is not served yet: no effect."),
-	SWITCH(emulate_caw, "COMPARE AND WRITE."),
-	FIXED("emulate_dpo", 1, set_ignored, "Kept for LIO's files: no effect."),
-	FIXED("emulate_fua_read", 1, set_ignored, "Kept for LIO's files: no effect."),
-	SWITCH(emulate_fua_write, "Force unit access of writes."),
-	EXPORTED_SWITCH(
-		emulate_model_alias, "PRODUCT IDENTIFICATION is the name of the storage object."),
-	SWITCH(emulate_pr,
-		"Persistent reservations, RESERVE and RELEASE; 0: they are unknown commands, and "
-		"nothing that was reserved is heeded."),
-	FIXED("emulate_rest_reord", 0, set_fixed, "Kept for LIO's files: always 0."),
-	SWITCH(emulate_rsoc, "REPORT SUPPORTED OPERATION CODES."),
-	EXPORTED_SWITCH(emulate_tas, "Aborted commands end with TASK ABORTED for other nexuses."),
-	{ .name = "emulate_tpu",
-		.get = get_field,
-		.set = set_unmap,
-		F(emulate_tpu),
-		.doc = "UNMAP." },
-	{ .name = "emulate_tpws",
-		.get = get_field,
-		.set = set_unmap,
-		F(emulate_tpws),
-		.doc = "WRITE SAME with UNMAP." },
-	{ .name = "emulate_ua_intlck_ctrl",
-		.get = get_field,
-		.set = set_number,
-		.may_set = storage_not_exported,
-		F(emulate_ua_intlck_ctrl),
-		.max = 2,
-		.doc = "Kept for LIO's files (0, 1 or 2): no effect yet." },
-	{ .name = "emulate_write_cache",
-		.get = get_field,
-		.set = set_write_cache,
-		F(emulate_write_cache),
-		.doc = "A file is written through its cache (WCE); decided when it is opened." },
-	{ .name = "enforce_pr_isids",
-		.get = get_field,
-		.set = set_switch,
-		.may_set = nobody_registered,
-		F(enforce_pr_isids),
-		.doc = "Registrations are of initiator ports, name and ISID; 0: of initiators, by "
-		       "whatever port they come." },
-	EXPORTED_SWITCH(force_pr_aptpl,
-		"Every registration outlives a restart, whether its initiator asks for it (APTPL) "
-		"or not."),
-	{ .name = "hw_block_size",
-		.get = get_hw_block_size,
-		.doc = "Smallest access of the disk in bytes." },
-	{ .name = "hw_max_sectors",
-		.get = get_hw_max_sectors,
-		.doc = "Longest access of the disk in blocks, as LIO says it." },
-	SHOWN("hw_pi_prot_type", 0, "Protection information of the disk."),
-	SHOWN("hw_queue_depth", 65536, "Commands that the disk takes at once."),
-	SWITCH(is_nonrot, "The medium does not rotate."),
-	NUMBER(max_unmap_block_desc_count, "UNMAP: descriptors in a command."),
-	NUMBER(max_unmap_lba_count, "UNMAP: blocks in a command."),
-	NUMBER(max_write_same_len, "WRITE SAME: blocks in a command, 0: any."),
-	{ .name = "optimal_sectors",
-		.get = get_field,
-		.set = set_number,
-		.may_set = storage_not_exported,
-		F(optimal_sectors),
-		.doc = "Best length of a transfer in blocks." },
-	FIXED("pgr_support", 1, set_fixed, "Kept for LIO's files: always 1."),
-	FIXED("pi_prot_format", 0, set_fixed, "Kept for LIO's files: always 0."),
-	FIXED("pi_prot_type", 0, set_pi_type, "Protection information: 0, none."),
-	FIXED("pi_prot_verify", 0, set_ignored, "Kept for LIO's files: no effect."),
-	{ .name = "queue_depth",
-		.get = get_field,
-		.set = set_queue_depth,
-		.may_set = storage_not_exported,
-		F(queue_depth),
-		.min = 1,
-		.max = 65536,
-		.doc = "Commands at once, as LIO says it." },
-	FIXED("submit_type", 0, set_ignored, "Kept for LIO's files: no effect."),
-	NUMBER(unmap_granularity, "UNMAP: best in multiples of so many blocks."),
-	NUMBER(unmap_granularity_alignment, "UNMAP: first block of such a multiple."),
-	{ .name = "unmap_zeroes_data",
-		.get = get_field,
-		.set = set_unmap,
-		.may_set = storage_not_exported,
-		F(unmap_zeroes_data),
-		.doc = "Unmapped blocks read as zeroes, if the disk can promise that." },
+		.offset = offsetof(struct storage, user.cmd_time_out),
+		.max = UINT32_MAX / 1000,
+		.doc = "Kept for LIO's tools, in seconds: no effect." },
+	{ .name = "data_pages_per_blk",
+		.get = storage_get_user_number,
+		.offset = offsetof(struct storage, user.data_pages_per_blk),
+		.doc = "Kept for LIO's tools, by control: there is no ring." },
+	{ .name = "dev_config",
+		.get = storage_get_user_config,
+		.set = storage_set_user_config,
+		.flags = ATTR_EMPTY_LINE,
+		.doc = "What the disk is, as dev_config= in control; stays once it is enabled." },
+	{ .name = "dev_size",
+		.get = storage_get_user_size,
+		.set = storage_set_user_size,
+		.doc = "Size in bytes; may be set while LUNs show it, but not to less." },
+	{ .name = "max_data_area_mb",
+		.get = storage_get_user_number,
+		.offset = offsetof(struct storage, user.max_data_area_mb),
+		.doc = "Kept for LIO's tools, by control: there is no ring." },
+	{ .name = "nl_reply_supported",
+		.get = storage_get_user_reply,
+		.set = storage_set_user_reply,
+		.doc = "Kept for LIO's tools, -128 to 127: no effect." },
+	{ .name = "qfull_time_out",
+		.get = storage_get_user_qfull,
+		.set = storage_set_user_qfull,
+		.doc = "Kept for LIO's tools, in seconds, -1: by itself: no effect." },
+	{ .name = "tmr_notification",
+		.get = storage_get_user_number,
+		.set = storage_set_user_number,
+		.offset = offsetof(struct storage, user.tmr_notification),
+		.max = 1,
+		.doc = "Kept for LIO's tools: no effect." },
 	ATTR_END,
 };
 
@@ -341,12 +373,20 @@ const struct node_type storage_attrib_type = {
 	.attrs = attrib_rows,
 };
 
-_Static_assert(sizeof(attrib_rows) / sizeof(attrib_rows[0]) <= 64, "storage.written has 64 bits");
+const struct node_type storage_user_attrib_type = {
+	.name = "attributes",
+	.doc = "What the logical unit offers.",
+	.attrs = user_rows,
+};
+
+/* A bit for each number in struct lu_attribs. */
+_Static_assert(offsetof(struct lu_attribs, read_only) / sizeof(uint32_t) < 64,
+	"storage.written has 64 bits");
 
 static void mark_written(struct storage *s, const struct attr *a)
 {
 	if (!s->enabled)
-		s->written |= UINT64_C(1) << (a - attrib_rows);
+		s->written |= UINT64_C(1) << (a->offset / sizeof(uint32_t));
 }
 
 /* ---- when the disk comes --------------------------------------------------------------------- */
@@ -355,10 +395,13 @@ int storage_attach(struct storage *s, struct backstore *bs, struct errmsg *err)
 {
 	struct ulio_backstore_info info = { .size = sizeof(info) };
 	struct lu_attribs *now = &s->lu->attribs, before = *now;
-	const struct attr *a;
 	int r;
 
 	backstore_info(bs, &info);
+	if (s->user.hw_block_size && s->user.hw_block_size < info.block_bytes)
+		return errmsg_set(err, -EINVAL,
+			"enable: hw_block_size=%u: the disk cannot access less than %u bytes",
+			s->user.hw_block_size, info.block_bytes);
 	lu_attribs_default(now, s->hba->kind->hba, bs);
 	/* What is not in attrib/ stays as it was set. */
 	now->removable = before.removable;
@@ -368,10 +411,17 @@ int storage_attach(struct storage *s, struct backstore *bs, struct errmsg *err)
 	memcpy(now->product_id, before.product_id, sizeof(now->product_id));
 	memcpy(now->revision, before.revision, sizeof(now->revision));
 	memcpy(now->unit_serial, before.unit_serial, sizeof(now->unit_serial));
-	attr_for_each (a, attrib_rows) {
-		if (a->get == get_field && s->written >> (a - attrib_rows) & 1)
-			memcpy((char *)now + a->offset, (char *)&before + a->offset,
-				sizeof(uint32_t));
+	now->queue_depth = hw_queue_depth(s);
+	if (s->user.hw_block_size)
+		now->block_size = s->user.hw_block_size;
+	now->optimal_sectors = LU_MAX_TRANSFER_BYTES / now->block_size;
+	if (now->optimal_sectors > storage_hw_max_sectors(s))
+		now->optimal_sectors = storage_hw_max_sectors(s);
+	for (size_t i = 0; i < 64; i++) {
+		size_t offset = i * sizeof(uint32_t);
+
+		if (s->written >> i & 1)
+			memcpy((char *)now + offset, (char *)&before + offset, sizeof(uint32_t));
 	}
 	if (!(info.flags & ULIO_INFO_DISCARD) && (now->emulate_tpu || now->emulate_tpws)) {
 		log_obj(LOG_LEVEL_WARN, "engine", s->lu->name,

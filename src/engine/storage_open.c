@@ -18,11 +18,25 @@
 #include "engine/limits.h"
 #include "engine/storage_priv.h"
 
-enum { RD_PAGE_BYTES = 4096 };
+enum {
+	RD_PAGE_BYTES = 4096,
+	WORD_TEXT_MAX = 511,
+};
 
 /* ---- control words --------------------------------------------------------------------------- */
 
-enum word_type { W_TEXT, W_SIZE, W_PAGES, W_ONE, W_BOOL, W_IGNORED };
+enum word_type {
+	W_TEXT,
+	W_SIZE,
+	W_PAGES,
+	W_ONE, /* 1 and nothing else */
+	W_BOOL,
+	W_COUNT, /* from 1 */
+	W_BLOCK, /* 512 to 4096, a power of two */
+	W_REPLY, /* nl_reply_supported */
+	W_IGNORED,
+	W_REFUSED,
+};
 
 static const struct word {
 	const char *hba, *key;
@@ -35,18 +49,21 @@ static const struct word {
 	{ "fileio", "fd_async_io", W_ONE, offsetof(struct storage, async) },
 	{ "iblock", "udev_path", W_TEXT, offsetof(struct storage, dev) },
 	{ "iblock", "readonly", W_BOOL, offsetof(struct storage, readonly) },
+	{ "iblock", "force", W_IGNORED, 0 },
 	{ "iblock", "exclusive", W_BOOL, offsetof(struct storage, exclusive) },
 	{ "rd_mcp", "rd_pages", W_PAGES, offsetof(struct storage, size_bytes) },
 	{ "rd_mcp", "rd_nullio", W_ONE, offsetof(struct storage, nullio) },
+	{ "rd_mcp", "rd_dummy", W_REFUSED, 0 },
 	{ "user", "dev_config", W_TEXT, offsetof(struct storage, dev) },
 	{ "user", "dev_size", W_SIZE, offsetof(struct storage, size_bytes) },
-	/* Of LIO's rings to user space, which are not needed here. */
-	{ "user", "hw_block_size", W_IGNORED },
-	{ "user", "hw_max_sectors", W_IGNORED },
-	{ "user", "nl_reply_supported", W_IGNORED },
-	{ "user", "max_data_area_mb", W_IGNORED },
-	{ "user", "data_pages_per_blk", W_IGNORED },
-	{ "user", "cmd_ring_size_mb", W_IGNORED },
+	{ "user", "hw_block_size", W_BLOCK, offsetof(struct storage, user.hw_block_size) },
+	{ "user", "hw_max_sectors", W_COUNT, offsetof(struct storage, user.hw_max_sectors) },
+	/* Of LIO's rings to user space, which are not needed here: they are shown again. */
+	{ "user", "nl_reply_supported", W_REPLY, 0 },
+	{ "user", "max_data_area_mb", W_COUNT, offsetof(struct storage, user.max_data_area_mb) },
+	{ "user", "data_pages_per_blk", W_COUNT,
+		offsetof(struct storage, user.data_pages_per_blk) },
+	{ "user", "cmd_ring_size_mb", W_COUNT, offsetof(struct storage, user.cmd_ring_size_mb) },
 };
 
 static const struct word *find_word(const char *hba, const char *text)
@@ -71,6 +88,17 @@ static int set_word_text(char **at, const char *key, const char *value, struct e
 	return 0;
 }
 
+static bool is_possible(enum word_type type, uint64_t n)
+{
+	if (type == W_ONE)
+		return n == 1;
+	if (type == W_COUNT)
+		return n >= 1 && n <= INT32_MAX;
+	if (type == W_BLOCK)
+		return n >= 512 && n <= 4096 && !(n & (n - 1));
+	return true;
+}
+
 static int set_word(struct storage *s, const struct word *w, const char *value, struct errmsg *err)
 {
 	char *at = (char *)s + w->offset;
@@ -78,17 +106,25 @@ static int set_word(struct storage *s, const struct word *w, const char *value, 
 
 	if (w->type == W_IGNORED)
 		return 0;
-	if (w->type == W_TEXT && !*value)
-		return errmsg_set(err, -EINVAL, "control: %s must not be empty", w->key);
+	if (w->type == W_REFUSED)
+		return errmsg_set(err, -EINVAL, "control: %s is not possible here", w->key);
+	if (w->type == W_REPLY)
+		return storage_set_user_reply(
+			&(const struct attr){ .name = w->key }, s, value, err);
+	if (w->type == W_TEXT && (!*value || strlen(value) > WORD_TEXT_MAX))
+		return errmsg_set(err, -EINVAL, "control: %s: 1 to %d bytes are possible", w->key,
+			WORD_TEXT_MAX);
 	if (w->type == W_TEXT)
 		return set_word_text((char **)at, w->key, value, err);
-	if (num_parse_any(value, 0, UINT64_MAX / RD_PAGE_BYTES, &n) || (w->type == W_ONE && n != 1))
+	if (num_parse_any(value, 0, UINT64_MAX / RD_PAGE_BYTES, &n) || !is_possible(w->type, n))
 		return errmsg_set(err, -EINVAL, "control: %s=%.64s: %s", w->key, value,
 			w->type == W_ONE ? "must be 1" : "is no number that is possible");
 	if (w->type == W_SIZE)
 		*(uint64_t *)at = n;
 	else if (w->type == W_PAGES)
 		*(uint64_t *)at = n * RD_PAGE_BYTES;
+	else if (w->type == W_COUNT || w->type == W_BLOCK)
+		*(uint32_t *)at = (uint32_t)n;
 	else
 		*(bool *)at = n;
 	return 0;
@@ -107,6 +143,12 @@ int storage_control_set(const struct attr *a, void *obj, const char *value, stru
 
 	if (!text)
 		return errmsg_set(err, -ENOMEM, "control: out of memory");
+	if (s->enabled) {
+		free(text);
+		return errmsg_set(err, s->hba->kind->opened_error,
+			"control: is decided before the disk is opened: remove %s and make it anew",
+			s->lu->name);
+	}
 	while (!r && *at) {
 		const struct word *w = find_word(hba, at);
 		char *end = at + strcspn(at, ",\n");
@@ -282,7 +324,7 @@ int storage_open(struct storage *s, struct errmsg *err)
 
 /* ---- info ------------------------------------------------------------------------------------ */
 
-static uint64_t size_of(const struct storage *s, const struct lu_conf *conf)
+uint64_t storage_size_bytes(const struct storage *s, const struct lu_conf *conf)
 {
 	return s->enabled ? conf->nblocks << conf->block_shift : s->size_bytes;
 }
@@ -290,8 +332,8 @@ static uint64_t size_of(const struct storage *s, const struct lu_conf *conf)
 static void fileio_info(struct storage *s, const struct lu_conf *conf, struct strbuf *out)
 {
 	strbuf_printf(out,
-		"TCM FILEIO ID: %" PRIu64 "        File: %s  Size: %" PRIu64 "  Mode: %s Async: %d",
-		s->hba->index, s->dev ? s->dev : "", size_of(s, conf),
+		"TCM FILEIO ID: 0        File: %s  Size: %" PRIu64 "  Mode: %s Async: %d",
+		s->dev ? s->dev : "", storage_size_bytes(s, conf),
 		s->buffered ? "Buffered-WCE" : "O_DSYNC", s->async);
 }
 
@@ -317,26 +359,34 @@ static void iblock_info(struct storage *s, const struct lu_conf *conf, struct st
 		s->enabled ? "  CLAIMED: IBLOCK" : "");
 }
 
+/* LIO keeps the pages in tables of so many. */
+enum { RD_TABLE_PAGES = 2048 };
+
 static void ram_info(struct storage *s, const struct lu_conf *conf, struct strbuf *out)
 {
+	uint64_t pages = storage_size_bytes(s, conf) / RD_PAGE_BYTES;
+
 	strbuf_printf(out,
-		"TCM RamDisk ID: %" PRIu64 "  RamDisk Makeup: rd_mcp\n        PAGES/PAGE_SIZE: "
-		"%" PRIu64 "*%d  SG_table_count: 1  nullio: %d dummy: 0",
-		s->hba->index, size_of(s, conf) / RD_PAGE_BYTES, RD_PAGE_BYTES, s->nullio);
+		"TCM RamDisk ID: 0  RamDisk Makeup: rd_mcp\n        PAGES/PAGE_SIZE: %" PRIu64
+		"*%d  SG_table_count: %" PRIu64 "  nullio: %d dummy: 0",
+		pages, RD_PAGE_BYTES, s->enabled && !s->nullio ? pages / RD_TABLE_PAGES + 1 : 0,
+		s->nullio);
 }
 
 static void user_info(struct storage *s, const struct lu_conf *conf, struct strbuf *out)
 {
 	strbuf_printf(out,
-		"Config: %s Size: %" PRIu64 " MaxDataAreaMB: 0 DataPagesPerBlk: 1 CmdRingSizeMB: 0",
-		s->dev ? s->dev : "NULL", size_of(s, conf));
+		"Config: %s Size: %" PRIu64
+		" MaxDataAreaMB: %u DataPagesPerBlk: %u CmdRingSizeMB: %u",
+		s->dev ? s->dev : "NULL", storage_size_bytes(s, conf), s->user.max_data_area_mb,
+		s->user.data_pages_per_blk, s->user.cmd_ring_size_mb);
 }
 
 static const struct storage_kind kinds[] = {
-	{ "fileio", "file", 8388608, fileio_settings, fileio_info },
-	{ "iblock", "file", 0, iblock_settings, iblock_info },
-	{ "rd_mcp", "ram", 0, ram_settings, ram_info },
-	{ "user", NULL, 0, user_settings, user_info },
+	{ "fileio", "file", 8388608, -EINVAL, fileio_settings, fileio_info },
+	{ "iblock", "file", 0, -EEXIST, iblock_settings, iblock_info },
+	{ "rd_mcp", "ram", 0, -EINVAL, ram_settings, ram_info },
+	{ "user", NULL, 8388608, -EINVAL, user_settings, user_info },
 };
 
 const struct storage_kind *storage_kind_find(const char *hba, size_t len)

@@ -150,9 +150,9 @@ static void ramdisk(void **state)
 	refuse(n, "", "enable", "0", -EINVAL);
 	refuse(n, "", "control", "rd_pages=1", -EINVAL);
 	is(n, "", "info",
-		"Status: DEACTIVATED  Max Queue Depth: 128  SectorSize: 512  HwMaxSectors: "
+		"Status: DEACTIVATED  Max Queue Depth: 0  SectorSize: 512  HwMaxSectors: "
 		"4294967288\n        TCM RamDisk ID: 0  RamDisk Makeup: rd_mcp\n        "
-		"PAGES/PAGE_SIZE: 16384*4096  SG_table_count: 1  nullio: 0 dummy: 0");
+		"PAGES/PAGE_SIZE: 16384*4096  SG_table_count: 9  nullio: 0 dummy: 0");
 	assert_int_equal(storage_lu(n, &lu, &err), 0);
 	assert_string_equal(lu->name, "r0");
 	is(n, "wwn", "product_id", "RAMDISK-MCP");
@@ -188,7 +188,7 @@ static void fileio(void **state)
 	is(n, "attrib", "emulate_write_cache", "1");
 	is(n, "attrib", "hw_max_sectors", "2048");
 	snprintf(text, sizeof(text),
-		"Status: DEACTIVATED  Max Queue Depth: 128  SectorSize: 4096  HwMaxSectors: 2048\n"
+		"Status: DEACTIVATED  Max Queue Depth: 0  SectorSize: 4096  HwMaxSectors: 2048\n"
 		"        TCM FILEIO ID: 0        File: %s  Size: 1048576  Mode: Buffered-WCE "
 		"Async: 0",
 		file);
@@ -237,9 +237,105 @@ static void user(void **state)
 	assert_string_equal(backstore_kind_name(backstore_below(lu->bs)), "null");
 	is(n, "attrib", "block_size", "4096");
 	is(n, "", "info",
-		"Status: DEACTIVATED  Max Queue Depth: 128  SectorSize: 4096  HwMaxSectors: "
-		"4294967288\n        Config: delay/ms=0,op=read|null/block=4096 Size: 1048576 "
-		"MaxDataAreaMB: 0 DataPagesPerBlk: 1 CmdRingSizeMB: 0");
+		"Status: DEACTIVATED  Max Queue Depth: 0  SectorSize: 4096  HwMaxSectors: "
+		"128\n        Config: delay/ms=0,op=read|null/block=4096 Size: 1048576 "
+		"MaxDataAreaMB: 1024 DataPagesPerBlk: 1 CmdRingSizeMB: 8");
+}
+
+/* What LIO has of disks that a program in user space serves. */
+static void user_attributes(void **state)
+{
+	static const struct {
+		const char *sub, *name, *value;
+		int ret;
+	} cases[] = {
+		{ "", "control", "hw_block_size=1000", -EINVAL },
+		{ "", "control", "hw_max_sectors=0", -EINVAL },
+		{ "", "control", "max_data_area_mb=0", -EINVAL },
+		{ "", "control", "nl_reply_supported=128", -EINVAL },
+		{ "", "control", "hw_block_size=1024,max_data_area_mb=32,cmd_ring_size_mb=4", 0 },
+		{ "action", "reset_ring", "1", -ENODEV },
+		{ "attrib", "dev_config", "", -EINVAL },
+		{ "attrib", "dev_config", "ram", 0 },
+		{ "attrib", "dev_size", "1048576", 0 },
+		{ "", "enable", "1", 0 },
+		{ "", "control", "dev_size=1", -EINVAL },
+		{ "action", "reset_ring", "3", -EINVAL },
+		{ "action", "reset_ring", "1", -ENOSYS },
+		{ "action", "free_kept_buf", "0", -ENOSYS },
+		{ "action", "block_dev", "0", 0 },
+		{ "action", "block_dev", "1", -ENOSYS },
+		{ "action", "block_dev", "2", -EINVAL },
+		{ "attrib", "dev_config", "ram", 0 },
+		{ "attrib", "dev_config", "null", -EINVAL },
+		{ "attrib", "dev_size", "1048576", 0 },
+		{ "attrib", "dev_size", "0", -EINVAL },
+		{ "attrib", "dev_size", "524288", -EINVAL },
+		{ "attrib", "dev_size", "2097152", 0 },
+		{ "attrib", "cmd_time_out", "0", 0 },
+		{ "attrib", "qfull_time_out", "-2", -EINVAL },
+		{ "attrib", "qfull_time_out", "5", 0 },
+		{ "attrib", "tmr_notification", "2", -EINVAL },
+		{ "attrib", "nl_reply_supported", "-1", 0 },
+		{ "attrib", "max_data_area_mb", "8", -EACCES },
+	};
+	struct node *n = make("user_0", "u0");
+
+	is(n, "attrib", "max_data_area_mb", "1024");
+	is(n, "attrib", "cmd_time_out", "30");
+	is(n, "attrib", "qfull_time_out", "-1");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (cases[i].ret)
+			refuse(n, cases[i].sub, cases[i].name, cases[i].value, cases[i].ret);
+		else
+			set(n, cases[i].sub, cases[i].name, cases[i].value);
+	}
+	is(n, "attrib", "block_size", "1024");
+	is(n, "attrib", "dev_size", "2097152");
+	is(n, "attrib", "dev_config", "ram");
+	is(n, "attrib", "qfull_time_out", "5");
+	is(n, "", "info",
+		"Status: DEACTIVATED  Max Queue Depth: 0  SectorSize: 1024  HwMaxSectors: "
+		"8192\n        Config: ram Size: 2097152 MaxDataAreaMB: 32 DataPagesPerBlk: 1 "
+		"CmdRingSizeMB: 4");
+	engine_find_lu(eng, "u0")->exports++;
+	refuse(n, "attrib", "cmd_time_out", "1", -EINVAL);
+	engine_find_lu(eng, "u0")->exports--;
+}
+
+static void statistics(void **state)
+{
+	struct node *n = make("rd_mcp_0", "r0"), *other;
+	struct node *st = node_child(n, "statistics");
+	struct errmsg err = { 0 };
+
+	set(n, "", "control", "rd_pages=16");
+	set(n, "", "enable", "1");
+	assert_int_equal(tree_mkdir(t, st, "x", &other, &err), -ENOSYS);
+	st = node_child(st, "scsi_lu");
+	is(st, "", "lu_name", "None");
+	is(st, "", "vend", "LIO-ORG ");
+	is(st, "", "prod", "RAMDISK-MCP     ");
+	is(st, "", "rev", "4.0 ");
+	is(st, "", "status", "notavailable");
+	is(st, "", "inst", "2");
+	is(st, "", "dev", "1");
+	st = node_child(node_child(n, "statistics"), "scsi_tgt_dev");
+	is(st, "", "status", "deactivated");
+	is(st, "", "non_access_lus", "1");
+	engine_find_lu(eng, "r0")->exports++;
+	is(st, "", "status", "activated");
+	is(st, "", "non_access_lus", "0");
+	st = node_child(node_child(n, "statistics"), "scsi_lu");
+	is(st, "", "status", "available");
+	engine_find_lu(eng, "r0")->exports--;
+	/* Of a second device of the HBA, and of one of a second HBA. */
+	st = node_child(node_child(make("rd_mcp_0", "r1"), "statistics"), "scsi_dev");
+	is(st, "", "inst", "2");
+	is(st, "", "indx", "2");
+	st = node_child(node_child(make("fileio_0", "f"), "statistics"), "scsi_dev");
+	is(st, "", "inst", "3");
+	is(st, "", "indx", "3");
 }
 
 /* Values that LIO's files have are accepted; what cannot be is refused with LIO's errno. */
@@ -266,7 +362,8 @@ static void attributes(void **state)
 		{ "pi_prot_format", "0", 0 },
 		{ "pi_prot_type", "1", -ENOSYS },
 		{ "pi_prot_verify", "1", 0 },
-		{ "queue_depth", "256", 0 },
+		{ "queue_depth", "129", -EINVAL },
+		{ "queue_depth", "64", 0 },
 		{ "queue_depth", "0", -EINVAL },
 	};
 	struct node *n = make("rd_mcp_0", "r0");
@@ -389,6 +486,8 @@ int main(void)
 		with_core(fileio_write_through),
 		with_core(not_a_block_device),
 		with_core(user),
+		with_core(user_attributes),
+		with_core(statistics),
 		with_core(attributes),
 		with_core(identity),
 		with_core(pending),

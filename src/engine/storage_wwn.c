@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* storage_wwn.c: wwn/ of a storage object (who it says it is) and statistics/. */
+/* storage_wwn.c: wwn/ of a storage object: who it says it is. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "block/backstore.h"
 #include "engine/storage_priv.h"
-
-/* ---- wwn/ ------------------------------------------------------------------------------------ */
 
 static int get_inquiry(const struct attr *a, void *obj, struct strbuf *out)
 {
@@ -123,134 +119,4 @@ const struct node_type storage_wwn_type = {
 	.name = "identity",
 	.doc = "Who the logical unit says it is.",
 	.attrs = wwn_rows,
-};
-
-/* ---- statistics/ ----------------------------------------------------------------------------- */
-
-enum stat_id {
-	ST_NUM_CMDS,
-	ST_READ_MBYTES,
-	ST_WRITE_MBYTES,
-	ST_RESETS,
-	ST_ERRORS,
-	ST_CONFLICTS,
-	ST_UNDER_WAY,
-	ST_OLDEST_MS
-};
-
-static int get_stat(const struct attr *a, void *obj, struct strbuf *out)
-{
-	struct storage *s = obj;
-	struct backstore_load load = { 0 };
-	struct lu_stats st;
-	uint64_t v = 0;
-
-	lu_get_stats(s->lu, &st);
-	if (s->lu->bs)
-		backstore_get_load(s->lu->bs, clock_now_ns(), &load);
-	const uint64_t values[] = {
-		[ST_NUM_CMDS] = st.read_cmds + st.write_cmds + st.other_cmds,
-		[ST_READ_MBYTES] = st.read_bytes >> 20,
-		[ST_WRITE_MBYTES] = st.write_bytes >> 20,
-		[ST_RESETS] = st.resets,
-		[ST_ERRORS] = st.errors,
-		[ST_CONFLICTS] = st.conflicts,
-		[ST_UNDER_WAY] = st.under_way,
-		[ST_OLDEST_MS] = load.oldest_ns / NS_PER_MS,
-	};
-	v = values[a->min];
-	strbuf_printf(out, "%" PRIu64, v);
-	return 0;
-}
-
-static int get_creation(const struct attr *a, void *obj, struct strbuf *out)
-{
-	struct storage *s = obj;
-
-	strbuf_printf(out, "%" PRIu64, s->lu->created_ns / (NS_PER_S / 100));
-	return 0;
-}
-
-static int get_ports(const struct attr *a, void *obj, struct strbuf *out)
-{
-	strbuf_printf(out, "%u", ((struct storage *)obj)->lu->exports);
-	return 0;
-}
-
-static int get_hba_id(const struct attr *a, void *obj, struct strbuf *out)
-{
-	strbuf_printf(out, "%u", ((struct storage *)obj)->hba->id);
-	return 0;
-}
-
-static int get_role(const struct attr *a, void *obj, struct strbuf *out)
-{
-	strbuf_puts(out, "Target");
-	return 0;
-}
-
-static int get_status(const struct attr *a, void *obj, struct strbuf *out)
-{
-	struct lu_conf conf;
-
-	lu_get_conf(((struct storage *)obj)->lu, &conf);
-	strbuf_puts(out, conf.readiness == LU_READY ? "available" : "notavailable");
-	return 0;
-}
-
-#define STAT(n, id, text)                                                                          \
-	{                                                                                          \
-		.name = n, .get = get_stat, .min = id, .flags = ATTR_STAT, .doc = text,            \
-	}
-#define OUR_STAT(n, id, text)                                                                      \
-	{                                                                                          \
-		.name = n, .get = get_stat, .min = id, .flags = ATTR_STAT | ATTR_OURS,             \
-		.doc = text,                                                                       \
-	}
-#define SHOW(n, getter, text)                                                                      \
-	{                                                                                          \
-		.name = n, .get = getter, .flags = ATTR_STAT, .doc = text,                         \
-	}
-
-static const struct attr dev_rows[] = {
-	SHOW("inst", get_hba_id, "Number of the HBA."),
-	SHOW("indx", get_hba_id, "Number of the device."),
-	SHOW("role", get_role, "Target."),
-	SHOW("ports", get_ports, "LUNs that show it."),
-	ATTR_END,
-};
-
-static const struct attr lu_rows[] = {
-	SHOW("inst", get_hba_id, "Number of the HBA."),
-	SHOW("dev", get_hba_id, "Number of the device."),
-	SHOW("status", get_status, "available or notavailable."),
-	SHOW("creation_time", get_creation, "When it was made, in 1/100 s of the monotonic clock."),
-	STAT("num_cmds", ST_NUM_CMDS, "Commands."),
-	STAT("read_mbytes", ST_READ_MBYTES, "MiB read."),
-	STAT("write_mbytes", ST_WRITE_MBYTES, "MiB written."),
-	STAT("resets", ST_RESETS, "Resets."),
-	OUR_STAT("errors", ST_ERRORS, "Commands that ended with CHECK CONDITION."),
-	OUR_STAT("conflicts", ST_CONFLICTS, "Commands that met a reservation."),
-	OUR_STAT("under_way", ST_UNDER_WAY, "Commands under way."),
-	OUR_STAT("oldest_ms", ST_OLDEST_MS, "Age in ms of the oldest request that the disk has."),
-	ATTR_END,
-};
-
-static const struct node_type dev_type = {
-	.name = "device", .doc = "SCSI device.", .attrs = dev_rows
-};
-static const struct node_type lu_type = {
-	.name = "logical unit", .doc = "Counters.", .attrs = lu_rows
-};
-
-static const struct node_default stats_defaults[] = {
-	{ "scsi_dev", &dev_type, NULL },
-	{ "scsi_lu", &lu_type, NULL },
-	{ NULL },
-};
-
-const struct node_type storage_stats_type = {
-	.name = "statistics",
-	.doc = "Counters of the logical unit.",
-	.defaults = stats_defaults,
 };

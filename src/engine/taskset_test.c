@@ -102,6 +102,7 @@ static void ordered_aborted(void **state)
 {
 	struct loopback_cmd c[3];
 	struct loopback_tmf t;
+	struct lu_stats st;
 	unsigned at[3];
 
 	begin("delay:ms=50|ram:1M", 1);
@@ -116,6 +117,12 @@ static void ordered_aborted(void **state)
 	io_good(&c[2]);
 	io_wait(&c[0]);
 	io_good(&c[0]);
+	/* By now it is unknown, and both are counted. */
+	assert_int_equal(tmf_run(&rig, &t, a, 0, TMF_ABORT_TASK, c[1].tag), TMF_FUNCTION_COMPLETE);
+	assert_true(t.no_task);
+	lu_get_stats(engine_next_lu(rig.eng, NULL), &st);
+	assert_int_equal(st.abort_tasks, 1);
+	assert_int_equal(st.abort_no_tasks, 1);
 	end();
 }
 

@@ -199,10 +199,13 @@ static void ask_async_event(struct tmf *tmf, const struct lunmap_entry *e)
 static void lu_aborted(struct abort *a)
 {
 	struct tmf_work *w = container_of(a, struct tmf_work, abort);
+	struct lu_loop *ll = lu_loop(w->lus[w->at], w->loop);
 	bool found = atomic_load(&a->found);
 
 	if (w->tmf && w->row->one_task)
 		w->tmf->no_task = !found;
+	if (w->row->one_task)
+		++*(found ? &ll->abort_tasks : &ll->abort_no_tasks);
 	if (w->row->counts && found)
 		w->response = TMF_FUNCTION_SUCCEEDED;
 	if (!w->row->after || !w->row->after(w, w->lus[w->at]))

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "engine/lu.h"
 #include "engine/nexus.h"
 #include "engine/storage.h"
@@ -223,7 +224,7 @@ static const struct attr acl_lun_attrs[] = {
 	ATTR_END,
 };
 
-enum { M_TARGET, M_DEV, M_TPGT, M_ACL, M_NAME, M_ATTACHED, M_CMDS, M_READ, M_WRITE };
+enum { M_TARGET, M_DEV, M_TPGT, M_ACL, M_NAME, M_CREATED, M_CMDS, M_READ, M_WRITE };
 
 /* Position among the ACLs of the group, from 1. */
 static unsigned acl_number(const struct acl *acl)
@@ -261,16 +262,6 @@ static uint64_t sum_sessions(const struct acl_lun *al, uint64_t which)
 	return which == M_CMDS ? cmds : (which == M_READ ? rd : wr) >> 20;
 }
 
-static uint64_t acl_nexuses(const struct acl *acl)
-{
-	uint64_t n;
-
-	engine_lock(acl->port->eng);
-	n = acl->nexuses;
-	engine_unlock(acl->port->eng);
-	return n;
-}
-
 static int get_number(const struct attr *a, void *obj, struct strbuf *out)
 {
 	const struct acl_lun *al = obj;
@@ -292,8 +283,8 @@ static int get_number(const struct attr *a, void *obj, struct strbuf *out)
 	case M_ACL:
 		v = acl_number(al->acl);
 		break;
-	case M_ATTACHED:
-		v = acl_nexuses(al->acl);
+	case M_CREATED:
+		v = al->created_ns / (NS_PER_S / 100);
 		break;
 	default:
 		v = sum_sessions(al, a->min);
@@ -348,7 +339,9 @@ static const struct attr auth_intr_attrs[] = {
 	FIXED("dev_or_port", "1", "1: the ACL is for a device."),
 	STAT("intr_name", get_name, "The initiator."),
 	FIXED("map_indx", "0", "Always 0, as in LIO."),
-	STAT_ID("att_count", get_number, M_ATTACHED, "Sessions of the initiator."),
+	FIXED("att_count", "1", "How often it was mapped since: 1, as in LIO."),
+	STAT_ID("creation_time", get_number, M_CREATED,
+		"When it was mapped, in 1/100 s of the monotonic clock."),
 	STAT_ID("num_cmds", get_number, M_CMDS, "Commands of these sessions here."),
 	STAT_ID("read_mbytes", get_number, M_READ, "MiB that they have read."),
 	STAT_ID("write_mbytes", get_number, M_WRITE, "MiB that they have written."),

@@ -184,7 +184,7 @@ uint64_t lun_stat(struct lu *lu, enum lun_stat which)
 	return values[which];
 }
 
-enum { L_DEV, L_RTPI, L_TARGET_INDEX, L_ROLE, L_PORT_NAME, L_PORT_INDEX, L_DEV_NAME };
+enum { L_INST, L_DEV, L_RTPI, L_TARGET_INDEX, L_ROLE, L_PORT_NAME, L_PORT_INDEX, L_DEV_NAME };
 
 static void put_dev_name(const struct port_lun *pl, struct strbuf *out)
 {
@@ -202,6 +202,9 @@ static int get_ident(const struct attr *a, void *obj, struct strbuf *out)
 	if (!pl->lu)
 		return -ENODEV;
 	switch (a->min) {
+	case L_INST:
+		strbuf_printf(out, "%u", storage_hba_number(pl->lu));
+		break;
 	case L_DEV:
 		strbuf_printf(out, "%u", storage_number(pl->lu));
 		break;
@@ -248,7 +251,7 @@ static int get_count(const struct attr *a, void *obj, struct strbuf *out)
 	}
 
 static const struct attr port_attrs[] = {
-	STAT_ID("inst", get_ident, L_DEV, "Number of the HBA."),
+	STAT_ID("inst", get_ident, L_INST, "Number of the HBA."),
 	STAT_ID("dev", get_ident, L_DEV, "Number of the device."),
 	STAT_ID("indx", get_ident, L_RTPI, "Relative target port identifier."),
 	STAT_ID("role", get_ident, L_ROLE, "Device and its number."),
@@ -257,7 +260,7 @@ static const struct attr port_attrs[] = {
 };
 
 static const struct attr tgt_port_attrs[] = {
-	STAT_ID("inst", get_ident, L_DEV, "Number of the HBA."),
+	STAT_ID("inst", get_ident, L_INST, "Number of the HBA."),
 	STAT_ID("dev", get_ident, L_DEV, "Number of the device."),
 	STAT_ID("indx", get_ident, L_RTPI, "Relative target port identifier."),
 	STAT_ID("name", get_ident, L_PORT_NAME, "iSCSIPort# and that."),
@@ -272,7 +275,7 @@ static const struct attr tgt_port_attrs[] = {
 };
 
 static const struct attr transport_attrs[] = {
-	STAT_ID("inst", get_ident, L_DEV, "Number of the HBA."),
+	STAT_ID("inst", get_ident, L_INST, "Number of the HBA."),
 	FIXED("device", "scsiTransportiSCSI", "The transport."),
 	STAT_ID("indx", get_ident, L_TARGET_INDEX, "Number of the target."),
 	STAT_ID("dev_name", get_ident, L_DEV_NAME, "Target name and unit serial number."),

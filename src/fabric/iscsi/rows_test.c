@@ -344,7 +344,7 @@ static void acl_attributes(void **state)
 	is(TPG "/acls/" INI "/info", "No active iSCSI Session for Initiator Endpoint: " INI);
 	is(TPG "/acls/" INI "/param/MaxBurstLength", "No Active iSCSI Session");
 	is(TPG "/acls/" INI "/fabric_statistics/iscsi_sess_stats/cmd_pdus", "");
-	is(TPG "/acls/" INI "/fabric_statistics/iscsi_sess_stats/inst", "1");
+	is(TPG "/acls/" INI "/fabric_statistics/iscsi_sess_stats/inst", "0");
 }
 
 static const char *const group_shown[][2] = {

@@ -52,7 +52,6 @@ int entity_new(struct engine *eng, struct entity **ret)
 	list_init(&e->sourced);
 	e->loops = loops;
 	atomic_init(&e->login_timeout_s, LOGIN_TIMEOUT_S);
-	e->next_target_index = 1;
 	atomic_init(&e->next_conn_id, 1);
 	list_init(&e->targets);
 	list_init(&e->listeners);
