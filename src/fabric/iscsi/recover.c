@@ -41,6 +41,20 @@ static void end_later(struct conn *conn)
 	loop_post(conn->loop, &conn->abort);
 }
 
+/* Under sess->lock: an initiator that only loses connections does not get more of them. */
+static void end_surplus(struct sess *sess)
+{
+	uint32_t most = 2 * sess->params.max_connections + RECOVER_CONNS_MORE, n = sess->nfailed;
+	struct conn *conn;
+
+	/* Those that were told to end before are counted until they have. */
+	list_for_each (conn, &sess->failed, struct conn, failed_link) {
+		if (n-- <= most)
+			return;
+		end_later(conn);
+	}
+}
+
 /* Under sess->lock: into the list, by the order in which they joined. */
 static void list_failed(struct sess *sess, struct conn *conn)
 {
@@ -49,9 +63,8 @@ static void list_failed(struct sess *sess, struct conn *conn)
 	while (at != &sess->failed && container_of(at, struct conn, failed_link)->join > conn->join)
 		at = at->prev;
 	list_push_front(at, &conn->failed_link);
-	/* An initiator that only loses connections does not get more of them. */
-	if (++sess->nfailed > 2 * sess->params.max_connections + RECOVER_CONNS_MORE)
-		end_later(list_first(&sess->failed, struct conn, failed_link));
+	sess->nfailed++;
+	end_surplus(sess);
 }
 
 void recover_begin(struct conn *conn)

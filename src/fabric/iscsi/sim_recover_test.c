@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/sim_recover_testkit.h"
 
 static unsigned times = 1; /* as many seeds as that */
@@ -60,6 +61,62 @@ static void lose_all(void)
 	for (unsigned i = 0; i < CONNS; i++)
 		if (ini.conns[i].up)
 			lose(&ini.conns[i]);
+}
+
+static struct sess *the_session(void)
+{
+	struct sess *sess = list_first(&ini.t.tpg->sessions, struct sess, tpg_link);
+
+	assert_non_null(sess);
+	return sess;
+}
+
+/* All connections of the session on that loop fail at one moment. */
+static void fail_all(struct loop *loop, void *arg)
+{
+	struct conn *conn, *tmp;
+
+	list_for_each_safe (conn, tmp, &the_session()->conns, struct conn, sess_link)
+		if (conn->loop == loop)
+			conn_close(conn, "of the test");
+}
+
+static void do_nothing(struct loop *loop, void *arg)
+{
+}
+
+static void on_each_loop(void (*fn)(struct loop *loop, void *arg))
+{
+	struct loops *loops = ini.t.rig.k.loops;
+
+	for (unsigned i = 0; i < loops_count(loops); i++)
+		loops_call(loops, loops_get(loops, i), fn, NULL);
+}
+
+/*
+ * Connections that failed are kept up to a number (RECOVER_CONNS_MORE), also when several of them
+ * fail at one moment; the oldest give way.
+ */
+static void kept_at_most(void **state)
+{
+	for (unsigned s = 0; s < 12 * times; s++) {
+		uint32_t most, seen = 0;
+
+		begin_with(s, CONNS, "ram:256k", 60);
+		most = 2 * the_session()->params.max_connections + RECOVER_CONNS_MORE;
+		for (unsigned round = 0; round < 10; round++) {
+			on_each_loop(fail_all);
+			/* Those that give way do so now, before any time has passed. */
+			on_each_loop(do_nothing);
+			assert_in_range(the_session()->nfailed, 0, most);
+			lose_all();
+			seen = the_session()->nfailed > seen ? the_session()->nfailed : seen;
+			for (unsigned i = 0; i < CONNS; i++)
+				login(&ini.conns[i], ini.next_cid++, ini.tsih);
+		}
+		assert_int_equal(seen, most);
+		end();
+	}
 }
 
 /* Each connection that was lost is reinstated, or logged out by another that is there. */
@@ -319,6 +376,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(explicit_logout),
 		cmocka_unit_test(continued),
+		cmocka_unit_test(kept_at_most),
 		cmocka_unit_test(removes_itself),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(closed_by_another),
