@@ -62,33 +62,43 @@ static int method_add(void *arg, struct control_call *call)
 	return r;
 }
 
+/* Whether the word of the attribute is that server, however both are written. */
+static bool is_server(const char *word, const struct sockaddr_storage *server)
+{
+	struct sockaddr_storage addr;
+
+	return isns_server_address(word, &addr, NULL) == 0 && address_equal(&addr, server);
+}
+
 static int method_remove(void *arg, struct control_call *call)
 {
 	const char *server = call_string(call, "server");
+	struct sockaddr_storage addr;
 	struct strbuf b, left;
 	char *rest, *word;
 	bool found = false;
-	int r;
+	int r = isns_server_address(server, &addr, &call->err);
 
+	if (r)
+		return r;
 	strbuf_init(&b);
 	strbuf_init(&left);
 	r = get_servers(call, &b);
 	/* As the attribute takes them: commas, spaces, or both. */
 	for (rest = b.s; !r && b.len && (word = strsep(&rest, ", "));) {
-		size_t n = strlen(word);
-
-		/* As it was given, or as the list shows it, with its port. */
-		if (!n)
+		if (!*word)
 			continue;
-		if (!strcmp(word, server) ||
-			(!strncmp(server, word, n) && !strcmp(server + n, ":3205")))
+		if (is_server(word, &addr))
 			found = true;
 		else
 			strbuf_printf(&left, "%s%s", left.len ? "," : "", word);
 	}
 	if (!r)
 		r = found ? set_servers(call, left.s)
-			  : call_fail(call, -ENOENT, "%s: there is no such server", server);
+			  : call_fail(call, -ENOENT,
+				    "%s: there is no such server; \"isns list\" shows those there "
+				    "are",
+				    server);
 	strbuf_done(&b);
 	strbuf_done(&left);
 	return r;
@@ -109,6 +119,7 @@ const struct control_method isns_methods[] = {
 		.doc = "Withdraw the registration from an iSNS server.",
 		.fn = method_remove,
 		.changes = true,
-		.params = { { "server", PARAM_STRING, true, "as \"isns list\" shows it" } } },
+		.params = { { "server", PARAM_STRING, true,
+			"its address, however it is written" } } },
 	{ NULL },
 };

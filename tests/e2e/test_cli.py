@@ -130,6 +130,18 @@ def test_tree(cli):
     assert "no such directory" in cli("ls", "/nowhere", ok=False)
 
 
+def test_isns_servers(cli):
+    """A server is meant by its address, whatever the text of it."""
+    cli("isns", "add", "192.0.2.9")
+    cli("isns", "add", "[2001:DB8:0::5]:3206")
+    assert "there is no such server" in cli("isns", "remove", "192.0.2.9:3206", ok=False)
+    assert "no address" in cli("isns", "remove", "192.0.2", ok=False)
+    cli("isns", "remove", "[2001:db8::0:5]:3206")
+    assert [s["server"] for s in json.loads(cli("--json", "isns", "list"))] == ["192.0.2.9:3205"]
+    cli("isns", "remove", "192.0.2.9:3205")
+    assert json.loads(cli("--json", "isns", "list")) == []
+
+
 @pytest.mark.parametrize("args, word", [
     (["nonsense"], "no such command"), (["disk", "paint"], "there are: list add remove"),
     (["disk", "add", "x"], "spec is missing"), (["disk", "list", "x"], "one word too many"),

@@ -70,7 +70,7 @@ struct server_list {
 	unsigned n;
 };
 
-static int parse_server(const char *word, struct sockaddr_storage *ret, struct errmsg *err)
+int isns_server_address(const char *word, struct sockaddr_storage *ret, struct errmsg *err)
 {
 	const char *colon = strrchr(word, ':'), *bracket = strrchr(word, ']');
 	char text[ADDRESS_TEXT_BYTES + 8];
@@ -97,7 +97,7 @@ static int parse_servers(const char *text, struct server_list *ret, struct errms
 			continue;
 		if (ret->n == ISNS_SERVERS_MAX)
 			return errmsg_set(err, -EINVAL, "servers: at most %d", ISNS_SERVERS_MAX);
-		r = parse_server(word, &ret->addr[ret->n], err);
+		r = isns_server_address(word, &ret->addr[ret->n], err);
 		if (r)
 			return r;
 		for (unsigned i = 0; i < ret->n; i++)

@@ -47,6 +47,12 @@ const struct isns_settings *isns_settings(const struct isns *in);
  */
 int isns_configure(struct isns *in, const struct isns_settings *s, struct errmsg *err);
 
+/*
+ * A server as the settings name it: an address, with a port if it is not 3205. 0, or -EINVAL with
+ * *err. Any thread.
+ */
+int isns_server_address(const char *word, struct sockaddr_storage *ret, struct errmsg *err);
+
 /* Targets or portals may have changed: servers are told soon. Any thread. */
 void isns_changed(struct isns *in);
 
