@@ -322,6 +322,49 @@ def test_reassign_on_its_own_connection(two, lun):
     two.wait(cmd).good()
 
 
+def test_tag_taken_by_a_new_command(two, lun):
+    """11.2.1.8, 11.6.1 response 3: a tag is one task's in the session. Where it was given to a second command, on
+    the connection that lives, that one keeps it, and the task that lost its connection is not moved there."""
+    d, e = pattern(8192, 7), pattern(8192, 8)
+    cmd = started_write(two, lun, two.conns[1], BASE + 1460, d)
+    two.drop(two.conns[1])
+    conn = explicit(two, 1)
+    second = two.start(scsi.write10(BASE + 1480, 16), lun=lun, write=e, imm=0, unsolicited=0, hold_r2t=True, conn=conn,
+                       itt=cmd.itt)
+    two.wait_until(lambda: second.r2ts, conn)
+    assert two.tmf(p.TASK_REASSIGN, lun, ref_itt=cmd.itt, conn=conn) == p.TMF_STILL_ALLEGIANT
+    two.answer_r2t(second, second.r2ts[0])
+    two.wait(second).good()
+    assert read_back(two, lun, BASE + 1480, 8192, conn) == e
+    # Its tag is free again.
+    two.commands[cmd.itt] = cmd
+    assert two.reassign(cmd, conn) == p.TMF_COMPLETE
+    go_on(two, cmd).good()
+    assert read_back(two, lun, BASE + 1460, 8192, conn) == d
+
+
+def test_command_with_the_tag_of_a_task_that_is_coming(two, lun):
+    """11.2.1.8, 11.17.1 reason 7: a command right behind the request that brings a task of its tag is rejected."""
+    d = pattern(8192, 9)
+    cmd = started_write(two, lun, two.conns[1], BASE + 1500, d)
+    two.drop(two.conns[1])
+    conn = explicit(two, 1)
+    tmf = PDU(p.TMF_REQ, immediate=True, flags=p.F | p.TASK_REASSIGN, lun=lun, itt=two.take_itt(), ref_itt=cmd.itt,
+              cmdsn=two.cmdsn)
+    tur = PDU(p.SCSI_CMD, immediate=True, flags=p.F | p.SIMPLE, lun=lun, itt=cmd.itt, edtl=0,
+              cdb=scsi.test_unit_ready(), cmdsn=two.cmdsn)
+    tmf.expstatsn = tur.expstatsn = conn.expstatsn
+    cmd.conn, cmd.moved = conn, True
+    cmd.open_r2t.clear()
+    # In one piece, so that the target has read both before the task can have come.
+    conn.send_raw(tmf.encode() + tur.encode())
+    reject = two.wait_pdu(p.REJECT, conn=conn)
+    assert reject.reason == p.REJ_TASK_IN_PROGRESS and reject.data[16:20] == cmd.itt.to_bytes(4, "big")
+    assert two.wait_pdu(p.TMF_RSP, tmf.itt, conn=conn).response == p.TMF_COMPLETE
+    go_on(two, cmd).good()
+    assert read_back(two, lun, BASE + 1500, 8192, conn) == d
+
+
 @pytest.mark.parametrize("itt", [0x7FFF0001, 0, RESERVED_TAG])
 def test_no_such_task(two, lun, itt):
     """11.6.1 response 1."""

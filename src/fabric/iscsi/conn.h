@@ -234,7 +234,7 @@ struct conn {
 	bool quiet; /* nothing of it is under way in the loop any more */
 	bool recovered; /* logged out for recovery: its tasks may be reassigned */
 	bool end_posted; /* under sess->lock */
-	uint32_t arriving; /* tasks may be on their way to it: reassignments */
+	struct list reassigns; /* struct reassign: tasks may be on their way to it */
 	struct list failed_link; /* in sess->failed, under sess->lock */
 	struct list recovers; /* struct recover: who waits for it to be quiet or gone */
 	char close_why[160];

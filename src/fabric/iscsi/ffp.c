@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/iov.h"
+#include "fabric/iscsi/reassign.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 
@@ -123,7 +124,9 @@ static bool lacks_data(const struct conn *conn, const struct ffp_row *row, const
 /* 11.2.1.8: the tag of a task that is under way names that and nothing else. */
 static bool tag_in_use(const struct conn *conn, const struct pdu *pdu)
 {
-	return bhs_itt(&pdu->bhs) != TAG_RESERVED && task_find(conn, bhs_itt(&pdu->bhs));
+	uint32_t itt = bhs_itt(&pdu->bhs);
+
+	return itt != TAG_RESERVED && (task_find(conn, itt) || reassign_expects(conn, itt));
 }
 
 static void run_in_order(struct conn *conn, const struct pdu *pdu)

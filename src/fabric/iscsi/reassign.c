@@ -15,12 +15,14 @@
 
 struct reassign {
 	struct conn *conn; /* pinned */
+	struct list link; /* in conn->reassigns */
 	uint32_t itt, ref_itt, exp_datasn;
 	struct sess_visit visit;
 	struct recover recover; /* of its connection, if that is not through with its end */
 	bool wait;
 	bool visited, arrived;
 	bool found; /* the task is on its way here */
+	bool taken; /* a connection that lives has a task of that tag */
 	enum iscsi_tmf_response response; /* if it is not */
 };
 
@@ -34,8 +36,8 @@ static void end(struct reassign *r)
 {
 	struct conn *conn = r->conn;
 
+	list_del(&r->link);
 	conn->pins--;
-	conn->arriving--;
 	if (conn->closing)
 		conn_reap(conn);
 	else
@@ -113,11 +115,30 @@ static void arrived(struct task *task, void *arg, bool aborted)
 
 /* ---- looking for it -------------------------------------------------------------------------- */
 
+/* It has a command of that tag, at least its header, and has not told its status. */
+static bool has_command(const struct conn *conn, uint32_t itt)
+{
+	const struct task *coming = conn->rx.task;
+
+	return task_find(conn, itt) ||
+	       (coming && coming->state == TASK_RECEIVING && coming->itt == itt);
+}
+
 /* At those that live first: one that fails meanwhile is looked at again. */
 static void look_at(struct sess_visit *v, struct conn *conn)
 {
 	struct reassign *r = container_of(v, struct reassign, visit);
-	struct task *task = r->found ? NULL : task_find_kept(conn, r->ref_itt);
+	struct task *task;
+
+	/*
+	 * 11.2.1.8: a tag is one task's in the whole session. Who gives it to a second one does not
+	 * get both to one connection, where data and status of the one could go to the other.
+	 */
+	if (!conn->recovered && has_command(conn, r->ref_itt)) {
+		r->response = ISCSI_TMF_TASK_STILL_ALLEGIANT;
+		r->taken = true;
+	}
+	task = r->found || r->taken ? NULL : task_find_kept(conn, r->ref_itt);
 
 	/* It has ended, but for what still uses its memory. */
 	if (!task || task->state == TASK_DEAD)
@@ -164,11 +185,21 @@ static void visited(struct sess_visit *v)
 
 static void look(struct reassign *r)
 {
-	r->wait = false;
+	r->wait = r->taken = false;
 	r->visit = (struct sess_visit){
 		.fn = look_at, .done = visited, .loop = r->conn->loop, .which = VISIT_ALL
 	};
 	sess_visit(r->conn->sess, &r->visit);
+}
+
+bool reassign_expects(const struct conn *conn, uint32_t itt)
+{
+	const struct reassign *r;
+
+	list_for_each (r, &conn->reassigns, struct reassign, link)
+		if (r->ref_itt == itt)
+			return true;
+	return false;
 }
 
 void reassign_request(struct conn *conn, const struct bhs_tmf_request *q)
@@ -186,7 +217,7 @@ void reassign_request(struct conn *conn, const struct bhs_tmf_request *q)
 		return;
 	}
 	conn->pins++;
-	conn->arriving++;
+	list_push_back(&conn->reassigns, &r->link);
 	r->conn = conn;
 	r->itt = itt;
 	r->ref_itt = be32_get(q->referenced_task_tag);

@@ -148,7 +148,7 @@ static bool expects_tasks(struct conn *conn)
 	pthread_mutex_lock(&conn->sess->lock);
 	turns = conn->turns_posted;
 	pthread_mutex_unlock(&conn->sess->lock);
-	return turns || conn->arriving;
+	return turns || !list_empty(&conn->reassigns);
 }
 
 void recover_quiet(struct conn *conn)

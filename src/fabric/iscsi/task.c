@@ -12,6 +12,7 @@
 #include "fabric/iscsi/border.h"
 #include "fabric/iscsi/dataout.h"
 #include "fabric/iscsi/ffp.h"
+#include "fabric/iscsi/reassign.h"
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/tmf.h"
 
@@ -254,7 +255,7 @@ static int command_fault(const struct conn *conn, const struct pdu *pdu)
 	/* 11: a reserved value, here of ATTR, is a protocol error. */
 	if ((c->flags & CMD_ATTR_MASK) > ISCSI_ATTR_ACA)
 		return ISCSI_REJECT_PROTOCOL_ERROR;
-	if (task_find(conn, itt))
+	if (task_find(conn, itt) || reassign_expects(conn, itt))
 		return ISCSI_REJECT_TASK_IN_PROGRESS;
 	/* 11.3.1: F=0 announces unsolicited data, which only a write can have. */
 	if (!(c->flags & CMD_FINAL) && !(c->flags & CMD_WRITE))
