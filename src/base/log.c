@@ -19,6 +19,8 @@ static struct {
 	_Atomic int fd;
 	_Atomic bool priorities;
 	_Atomic unsigned lost; /* lines that the sink did not take */
+	void (*_Atomic listener)(void *arg, const char *text);
+	void *_Atomic listener_arg;
 } log_state = { .level = LOG_LEVEL_INFO, .fd = STDERR_FILENO };
 
 static const struct {
@@ -68,6 +70,20 @@ void log_set_sink(int fd, bool priorities)
 {
 	atomic_store(&log_state.fd, fd);
 	atomic_store(&log_state.priorities, priorities);
+}
+
+void log_set_error_listener(void (*fn)(void *arg, const char *text), void *arg)
+{
+	atomic_store(&log_state.listener_arg, arg);
+	atomic_store(&log_state.listener, fn);
+}
+
+static void tell_listener(enum log_level level, const char *text)
+{
+	void (*fn)(void *arg, const char *text) = atomic_load(&log_state.listener);
+
+	if (fn && level == LOG_LEVEL_ERROR)
+		fn(atomic_load(&log_state.listener_arg), text);
 }
 
 /* systemd.exec(5): JOURNAL_STREAM is "device:inode" of the stream that leads to the journal. */
@@ -199,7 +215,7 @@ static void log_line(
 {
 	char text[LOG_LINE_MAX], line[LOG_LINE_MAX];
 	const char *parts[] = { category, object };
-	size_t len;
+	size_t len, lead;
 	bool cut;
 	int n;
 
@@ -207,7 +223,7 @@ static void log_line(
 	if (n < 0)
 		n = snprintf(text, sizeof(text), "(bad format) %s", fmt);
 	cut = n >= (int)sizeof(text);
-	len = log_lead(line, sizeof(line), level);
+	lead = len = log_lead(line, sizeof(line), level);
 	for (size_t i = 0; i < 2; i++) {
 		if (!parts[i])
 			continue;
@@ -228,6 +244,8 @@ static void log_line(
 		memcpy(line + len, one, k);
 		len += k;
 	}
+	line[len] = '\0';
+	tell_listener(level, line + lead);
 	log_finish(line, len, cut);
 }
 

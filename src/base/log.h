@@ -83,6 +83,12 @@ void log_limited(struct log_limit *l, enum log_level level, const char *category
  */
 void log_set_sink(int fd, bool priorities);
 
+/*
+ * Hear of each line of LOG_LEVEL_ERROR, too: the printable text, without time and level. fn may be
+ * called on any thread and must not log. Before threads are started, or NULL when they have ended.
+ */
+void log_set_error_listener(void (*fn)(void *arg, const char *text), void *arg);
+
 /* Send lines to stderr, with priorities if $JOURNAL_STREAM says that it leads to the journal. */
 void log_init(void);
 

@@ -154,6 +154,14 @@ static struct part_step *step_of(struct lu_step *s)
 	return container_of(s, struct part_step, s);
 }
 
+static void tell_state(const struct lu *lu, const struct alua_group *g)
+{
+	notice_tell(engine_notices(lu->eng), &(struct notice){ .kind = NOTICE_ALUA,
+						     .object = lu->name,
+						     .state = alua_state_text(g->state),
+						     .text = g->name });
+}
+
 static void publish_transit(struct lu_step *s)
 {
 	struct part *p = step_of(s)->part;
@@ -172,6 +180,7 @@ static void publish_final(struct lu_step *s)
 	for (unsigned i = 0; i < p->n; i++) {
 		p->targets[i].g->state = p->targets[i].to;
 		p->targets[i].g->status = p->targets[i].to_status;
+		tell_state(p->lu, p->targets[i].g);
 	}
 	p->committed = true;
 	lu_bars_update(p->lu);
@@ -187,6 +196,7 @@ static void publish_revert(struct lu_step *s)
 	for (unsigned i = 0; i < p->n; i++) {
 		p->targets[i].g->state = p->targets[i].from;
 		p->targets[i].g->status = p->targets[i].from_status;
+		tell_state(p->lu, p->targets[i].g);
 	}
 	lu_bars_update(p->lu);
 	if (!p->c->is_explicit)

@@ -13,6 +13,16 @@
 #include "engine/alua.h"
 #include "engine/engine_priv.h"
 
+void engine_set_notices(struct engine *eng, struct notices to)
+{
+	eng->notices = to;
+}
+
+const struct notices *engine_notices(const struct engine *eng)
+{
+	return &eng->notices;
+}
+
 struct engine *engine_new(struct loops *loops)
 {
 	struct engine *eng = calloc(1, sizeof(*eng));

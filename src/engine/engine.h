@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/notice.h"
 #include "loop/loop.h"
 
 struct engine;
@@ -22,6 +23,12 @@ struct engine *engine_new(struct loops *loops);
 /* All LUs and ports must be gone. Returns NULL. */
 struct engine *engine_free(struct engine *eng);
 struct loops *engine_loops(const struct engine *eng);
+/*
+ * Where is told what people may want to hear of at once. Before anything is made of the engine; the
+ * fabrics tell theirs there, too. Any thread: engine_notices().
+ */
+void engine_set_notices(struct engine *eng, struct notices to);
+const struct notices *engine_notices(const struct engine *eng);
 /*
  * The directory below which the state is kept that must outlive a loss of power: pr/ and alua/, as
  * LIO has them below its dbroot. They are made, and it is tried whether files can be made there.

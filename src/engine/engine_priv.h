@@ -35,6 +35,7 @@ struct engine {
 	struct idpool rtpis; /* relative target port identifiers of ports */
 	char *dbroot; /* NULL: nothing is kept */
 	struct hash kept; /* LUs by the serial number that their state is kept by */
+	struct notices notices;
 	struct log_limit kept_limit; /* for what initiators ask to be kept and cannot be */
 };
 

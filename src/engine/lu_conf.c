@@ -4,6 +4,7 @@
  * takes the place of the old.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,16 @@ struct change {
 	struct loop *loop;
 };
 
+static void tell_size(const struct lu *lu, uint64_t bytes)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "it has %" PRIu64 " bytes", bytes);
+	notice_tell(engine_notices(lu->eng),
+		&(struct notice){
+			.kind = NOTICE_LUN, .object = lu->name, .state = "resized", .text = text });
+}
+
 /* Copy, edit and publish under lu->lock. Returns the old snapshot, or NULL: no memory. */
 static struct lu_conf *swap(struct lu *lu, void (*edit)(struct lu_conf *conf, void *arg), void *arg)
 {
@@ -141,8 +152,10 @@ static struct lu_conf *swap(struct lu *lu, void (*edit)(struct lu_conf *conf, vo
 	if (now->a.emulate_pr != old->a.emulate_pr)
 		lu_bars_update(lu);
 	pthread_mutex_unlock(&lu->lock);
-	if (grew)
+	if (grew) {
 		ua_add_all(lu, SENSE_CAPACITY_DATA_HAS_CHANGED, NULL);
+		tell_size(lu, now->nblocks << now->block_shift);
+	}
 	return old;
 }
 

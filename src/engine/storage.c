@@ -443,6 +443,11 @@ int storage_set_pending(struct node *node, struct errmsg *err)
 	if (!is_storage(node))
 		return errmsg_set(err, -EFAULT, "%s is no storage object", node_name(node));
 	s->pending = !s->enabled;
+	if (s->pending)
+		notice_tell(engine_notices(s->lu->eng), &(struct notice){ .kind = NOTICE_LUN,
+								.object = s->lu->name,
+								.state = "not ready",
+								.text = "its disk is not there" });
 	return 0;
 }
 

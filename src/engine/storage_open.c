@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "block/backstore.h"
+#include "engine/engine.h"
 #include "engine/limits.h"
 #include "engine/storage_priv.h"
 
@@ -318,6 +319,11 @@ int storage_open(struct storage *s, struct errmsg *err)
 		return r;
 	}
 	s->enabled = true;
+	notice_tell(engine_notices(s->lu->eng),
+		&(struct notice){ .kind = NOTICE_LUN,
+			.object = s->lu->name,
+			.state = "ready",
+			.text = s->pending ? "its disk has come" : "its disk is open" });
 	s->pending = false;
 	return 0;
 }

@@ -320,6 +320,18 @@ static uint16_t make_session_of_host(struct conn *conn, const char **ret_why, co
 	return status;
 }
 
+static void tell_login(const struct conn *conn)
+{
+	bool discovery = login_id(conn->login)->discovery;
+
+	notice_tell(engine_notices(conn->entity->eng),
+		&(struct notice){ .kind = NOTICE_LOGIN,
+			.target = discovery ? NULL : login_id(conn->login)->target_name,
+			.initiator = conn->sess->initiator,
+			.peer = conn->peer,
+			.state = discovery ? "discovery" : "normal" });
+}
+
 /* The connection belongs to its session: tell, and enter the Full Feature Phase. */
 static void enter(struct conn *conn)
 {
@@ -330,6 +342,7 @@ static void enter(struct conn *conn)
 	sess_count_login(conn->sess);
 	if (!login_id(conn->login)->discovery)
 		redirect_login_done(conn);
+	tell_login(conn);
 	log_msg(LOG_LEVEL_INFO, "iscsi", "%s: %s logged in to %s, session %u, CID %u%s%s%s",
 		conn->peer, conn->sess->initiator,
 		login_id(conn->login)->discovery ? "discovery" : login_id(conn->login)->target_name,

@@ -148,6 +148,13 @@ static void record(struct conn *conn, struct login_record *r)
 	unquote(r->initiator);
 	unquote(r->target);
 	unquote(r->cause);
+	notice_tell(engine_notices(conn->entity->eng),
+		&(struct notice){ .kind = NOTICE_LOGIN_REFUSED,
+			.target = r->discovery ? NULL : r->target,
+			.initiator = r->initiator,
+			.peer = r->peer,
+			.state = login_status_name(r->status),
+			.text = r->cause });
 	told = keep(l, r, loop_now_ns(conn->loop));
 	if (!told)
 		return;

@@ -254,12 +254,32 @@ static void tell_waiters(struct tpg *tpg)
 	}
 }
 
+/* Under the configuration lock. */
+static void tell_end(struct sess *sess)
+{
+	char why[sizeof(sess->last_error)];
+	bool logged_out;
+
+	pthread_mutex_lock(&sess->lock);
+	logged_out = sess->logged_out;
+	memcpy(why, sess->last_error, sizeof(why));
+	pthread_mutex_unlock(&sess->lock);
+	notice_tell(engine_notices(sess->entity->eng),
+		&(struct notice){ .kind = NOTICE_LOGOUT,
+			.target = sess->tpg ? sess->tpg->target->name : NULL,
+			.initiator = sess->initiator,
+			.state = logged_out ? "logged out" : "lost",
+			.text = !logged_out && why[0] ? why : NULL });
+}
+
 /* Out of all lists; from here on the group may go. */
 static void leave_lists(struct sess *sess)
 {
 	hosts_session_ended(&sess->entity->hosts, sess->host);
 	sess->host = NULL;
 	engine_lock(sess->entity->eng);
+	if (notice_wanted(engine_notices(sess->entity->eng), NOTICE_LOGOUT))
+		tell_end(sess);
 	list_del(&sess->entity_link);
 	if (sess->tpg) {
 		list_del(&sess->tpg_link);
