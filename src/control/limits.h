@@ -11,6 +11,8 @@ enum {
 	CONTROL_READ_BYTES = 65536, /* received from a client at a time */
 	CONTROL_BACKLOG = 64, /* listen(2) */
 	CONTROL_FDS_MAX = 4, /* descriptors that come at once; the kernel closes those above */
+	EVENTS_QUEUED_MAX = 512, /* events of a client that wait to be sent, of some 300 bytes */
+	EVENTS_PER_SECOND = 1000, /* to a client */
 
 	SAVECONFIG_BYTES_MAX = 512 << 20, /* a file of 100,000 targets has about 400 MB */
 	SAVECONFIG_GENERATIONS = 10, /* older good files that are kept, as targetcli does */

@@ -203,6 +203,15 @@ void poller_post(struct poller *p, struct poller_msg *msg)
 		assert(errno == EAGAIN || errno == EINTR);
 }
 
+void poller_unpost(struct poller *p, struct poller_msg *msg)
+{
+	pthread_mutex_lock(&p->lock);
+	if (msg->queued)
+		list_del(&msg->link);
+	msg->queued = false;
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* Milliseconds until the first timer, at most timeout_ms. */
 static int wait_ms(const struct poller *p, int timeout_ms)
 {

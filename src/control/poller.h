@@ -56,6 +56,8 @@ struct poller_msg {
 };
 /* Run msg->fn on the control thread. A message that is queued already is left where it is. */
 void poller_post(struct poller *p, struct poller_msg *msg);
+/* On the control thread: a message that was posted will not run. */
+void poller_unpost(struct poller *p, struct poller_msg *msg);
 
 /*
  * Wait for one round of events, at most timeout_ms (-1: for ever), and handle them. 0 or -errno of

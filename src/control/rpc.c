@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "control/events.h"
 #include "control/limits.h"
 
 struct registered {
@@ -25,12 +26,21 @@ struct control {
 
 static int method_help(void *arg, struct control_call *call);
 static int method_version(void *arg, struct control_call *call);
+static int method_subscribe(void *arg, struct control_call *call);
 
 static const struct control_method own_methods[] = {
 	{ .name = "help", .doc = "List all methods with their parameters.", .fn = method_help },
 	{ .name = "version",
-		.doc = "The version of the daemon and of this protocol.",
+		.doc = "The version of the daemon and of this protocol, and the caller's role.",
 		.fn = method_version },
+	{ .name = "subscribe",
+		.doc = "Be told of events on this connection, as notifications \"event\"; replaces "
+		       "what was asked for before.",
+		.fn = method_subscribe,
+		.params = { { "kinds", PARAM_ARRAY, true,
+			"of \"login\", \"login_refused\", \"logout\", \"lun\", \"alua\", "
+			"\"error\", "
+			"\"tree\"; empty: none" } } },
 	{ .name = NULL },
 };
 
@@ -227,6 +237,14 @@ static json_t *call_method(struct control *c, const struct control_peer *peer,
 	int r;
 
 	errmsg_init(&call.err);
+	if (peer->read_only && (reg->m->changes || reg->m->admin)) {
+		errmsg_set(&call.err, -EACCES,
+			"%s: may not be called with the read-only role: root and the user that the "
+			"daemon runs as may, on the daemon's own socket",
+			reg->m->name);
+		log_change(peer, reg->m, &call, -EACCES);
+		return error_reply(id, ULIO_CONTROL_FAILED, &call);
+	}
 	if (check_params(reg->m, params, &call.err))
 		return error_reply(id, ULIO_CONTROL_INVALID_PARAMS, &call);
 	r = reg->m->fn(reg->arg, &call);
@@ -388,7 +406,7 @@ void control_handle(struct control *c, const struct control_peer *peer, const ch
 	json_decref(req);
 }
 
-/* ---- help, version ------------------------------------------------------------------------- */
+/* ---- help, version, subscribe ---------------------------------------------------------------- */
 
 static json_t *method_row(const struct control_method *m)
 {
@@ -398,8 +416,9 @@ static json_t *method_row(const struct control_method *m)
 		json_array_append_new(params,
 			json_pack("{s:s, s:s, s:b, s:s}", "name", p->name, "type",
 				types[p->type].name, "required", p->required, "doc", p->doc));
-	return json_pack("{s:s, s:s, s:b, s:o}", "name", m->name, "doc", m->doc, "changes",
-		m->changes, "params", params);
+	return json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", m->name, "doc", m->doc, "changes",
+		m->changes, "role", m->changes || m->admin ? "admin" : "read-only", "params",
+		params);
 }
 
 static int method_help(void *arg, struct control_call *call)
@@ -414,7 +433,31 @@ static int method_help(void *arg, struct control_call *call)
 
 static int method_version(void *arg, struct control_call *call)
 {
-	call->result =
-		json_pack("{s:s, s:i}", "version", ULIO_VERSION, "protocol", ULIO_CONTROL_PROTOCOL);
+	call->result = json_pack("{s:s, s:i, s:s}", "version", ULIO_VERSION, "protocol",
+		ULIO_CONTROL_PROTOCOL, "role", call->peer->read_only ? "read-only" : "admin");
+	return 0;
+}
+
+static int method_subscribe(void *arg, struct control_call *call)
+{
+	const json_t *kinds = json_object_get(call->params, "kinds");
+	json_t *word;
+	unsigned want = 0;
+	size_t i;
+
+	if (!call->peer->events || !call->peer->events->ev)
+		return call_fail(call, -EOPNOTSUPP, "events are told on the daemon's socket alone");
+	json_array_foreach (kinds, i, word) {
+		const char *name = json_string_value(word);
+		int kind = name ? event_kind(name) : -1;
+
+		if (kind < 0)
+			return call_fail(call, -EINVAL,
+				"kinds: %s is no kind of event: login, login_refused, logout, lun, "
+				"alua, error or tree is meant",
+				name ? name : "what is no string");
+		want |= 1u << kind;
+	}
+	event_queue_want(call->peer->events, want);
 	return 0;
 }

@@ -27,6 +27,8 @@ struct control_peer {
 	uid_t uid;
 	pid_t pid;
 	int *fd; /* *fd came with the request; who takes it leaves -1. NULL or -1: none came */
+	bool read_only; /* may change nothing, and sees nothing secret */
+	struct event_queue *events; /* of this client; NULL: it cannot be told of any */
 };
 
 enum control_param_type { PARAM_STRING, PARAM_INTEGER, PARAM_BOOL, PARAM_OBJECT, PARAM_ARRAY };
@@ -57,6 +59,7 @@ struct control_method {
 	/* 0, or -errno with call->err saying why. */
 	int (*fn)(void *arg, struct control_call *call);
 	bool changes; /* it changes something: a line in the log says who did what */
+	bool admin; /* it changes nothing, and is all the same for administrators alone */
 	struct control_param params[CONTROL_PARAMS_MAX]; /* ends with a NULL name */
 };
 

@@ -287,7 +287,7 @@ static void help(void **state)
 		assert_true(json_string_length(json_object_get(row, "doc")) > 0);
 		seen++;
 	}
-	assert_int_equal(seen, 11);
+	assert_int_equal(seen, 12);
 	json_decref(j);
 	strbuf_done(&out);
 }

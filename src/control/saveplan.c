@@ -213,8 +213,11 @@ static void drop_secrets(json_t *j)
 static int method_dump(void *arg, struct control_call *call)
 {
 	json_t *config, *extras;
-	int r = savedump(saveconfig_tree(arg), &config, &extras);
+	int r;
 
+	if (call_bool(call, "secrets", false) && call->peer->read_only)
+		return call_fail(call, -EACCES, "secrets are not for the read-only role");
+	r = savedump(saveconfig_tree(arg), &config, &extras);
 	if (r)
 		return call_fail(call, r, "%s", err_text(r));
 	if (!call_bool(call, "secrets", false)) {
@@ -239,6 +242,7 @@ const struct control_method saveplan_methods[] = {
 	{ .name = "plan",
 		.doc = "What apply would change, in its order; changes nothing.",
 		.fn = method_plan,
+		.admin = true, /* it reads files */
 		.params = { DESIRED } },
 	{ .name = "apply",
 		.doc = "Bring the running configuration to this one: only what differs is "

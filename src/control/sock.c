@@ -27,11 +27,16 @@ struct client {
 	struct strbuf in; /* not yet handled */
 	struct strbuf out;
 	size_t sent; /* bytes of out */
+	struct event_queue events;
+	struct poller_msg wake; /* events wait */
+	struct poller_timer again; /* more is to be told of them later */
 };
 
 struct control_sock {
 	struct poller *p;
 	struct control *c;
+	struct events *ev; /* borrowed, may be NULL */
+	enum control_sock_kind kind;
 	int fd;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	dev_t dev; /* of the socket at path, to remove no other */
@@ -50,6 +55,9 @@ static void drop_passed(struct client *cl)
 
 static void client_free(struct client *cl)
 {
+	event_queue_done(&cl->events);
+	poller_unpost(cl->s->p, &cl->wake);
+	poller_timer_disarm(&cl->again);
 	poller_del(cl->s->p, cl->fd);
 	close(cl->fd);
 	drop_passed(cl);
@@ -93,6 +101,17 @@ static void take_passed(struct client *cl, struct msghdr *msg)
 			memcpy(&cl->passed, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
 		}
 	}
+}
+
+/* Events go out when all before them has: a client that does not read lets them queue up. */
+static void take_events(struct client *cl)
+{
+	uint64_t again_ns = 0;
+
+	if (cl->sent == cl->out.len)
+		again_ns = event_queue_take(&cl->events, &cl->out);
+	if (again_ns)
+		poller_timer_arm(cl->s->p, &cl->again, again_ns);
 }
 
 /* Take up to CONTROL_READ_BYTES. False: the connection is of no more use. */
@@ -186,10 +205,45 @@ static void client_event(void *arg, int fd, short revents)
 		}
 	}
 	alive = alive && !cl->out.failed && client_send(cl);
+	take_events(cl);
+	alive = alive && !cl->out.failed && client_send(cl);
 	if (!alive || (cl->eof && cl->sent == cl->out.len && !has_line(cl)))
 		client_free(cl);
 	else
 		poller_want(cl->s->p, fd, client_wants(cl));
+}
+
+/* Events have come, on the control thread. */
+static void push_events(struct client *cl)
+{
+	take_events(cl);
+	if (cl->out.failed || !client_send(cl))
+		client_free(cl);
+	else
+		poller_want(cl->s->p, cl->fd, client_wants(cl));
+}
+
+static void on_wake(struct poller_msg *msg)
+{
+	push_events(container_of(msg, struct client, wake));
+}
+
+static void on_again(struct poller_timer *t)
+{
+	push_events(container_of(t, struct client, again));
+}
+
+static void wake(void *arg)
+{
+	struct client *cl = arg;
+
+	poller_post(cl->s->p, &cl->wake);
+}
+
+/* On the daemon's own socket root and who it runs as are administrators. */
+static bool is_read_only(const struct control_sock *s, uid_t uid)
+{
+	return s->kind == CONTROL_SOCK_READ_ONLY || (uid != 0 && uid != geteuid());
 }
 
 int control_sock_add(struct control_sock *s, int fd)
@@ -208,7 +262,16 @@ int control_sock_add(struct control_sock *s, int fd)
 	cl->s = s;
 	cl->fd = fd;
 	cl->passed = -1;
-	cl->peer = (struct control_peer){ who.uid, who.pid, &cl->passed };
+	cl->peer = (struct control_peer){
+		.uid = who.uid,
+		.pid = who.pid,
+		.fd = &cl->passed,
+		.read_only = is_read_only(s, who.uid),
+		.events = &cl->events,
+	};
+	event_queue_init(&cl->events, s->ev, wake, cl);
+	cl->wake = (struct poller_msg){ .fn = on_wake };
+	poller_timer_init(&cl->again, on_again);
 	strbuf_init(&cl->in);
 	strbuf_init(&cl->out);
 	list_push_back(&s->clients, &cl->link);
@@ -261,8 +324,8 @@ static int bind_path(int fd, const struct sockaddr_un *addr, struct errmsg *err)
 	return 0;
 }
 
-/* Open, bind with mode 0600 from the first moment, listen. The descriptor or -errno. */
-static int open_listener(const char *path, struct errmsg *err)
+/* Open, bind with its mode from the first moment, listen. The descriptor or -errno. */
+static int open_listener(const char *path, mode_t mode, struct errmsg *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd, r;
@@ -276,7 +339,7 @@ static int open_listener(const char *path, struct errmsg *err)
 	if (fd < 0)
 		return errmsg_set(err, -errno, "control socket: %s", err_text(-errno));
 	/* Linux gives the socket file the mode of the socket: there is no moment of a wider one. */
-	r = fchmod(fd, 0600) ? errmsg_set(err, -errno, "control socket: %s", err_text(-errno))
+	r = fchmod(fd, mode) ? errmsg_set(err, -errno, "control socket: %s", err_text(-errno))
 			     : bind_path(fd, &addr, err);
 	if (!r && listen(fd, CONTROL_BACKLOG))
 		r = errmsg_set(err, -errno, "control socket %s: %s", path, err_text(-errno));
@@ -287,8 +350,8 @@ static int open_listener(const char *path, struct errmsg *err)
 	return fd;
 }
 
-int control_sock_new(struct poller *p, struct control *c, const char *path,
-	struct control_sock **ret, struct errmsg *err)
+int control_sock_new(struct poller *p, struct control *c, struct events *events, const char *path,
+	enum control_sock_kind kind, struct control_sock **ret, struct errmsg *err)
 {
 	struct control_sock *s = calloc(1, sizeof(*s));
 	struct stat st;
@@ -298,14 +361,19 @@ int control_sock_new(struct poller *p, struct control *c, const char *path,
 		return errmsg_set(err, -ENOMEM, "control socket: out of memory");
 	s->p = p;
 	s->c = c;
+	s->ev = events;
+	s->kind = kind;
 	list_init(&s->clients);
-	s->fd = open_listener(path, err);
+	s->fd = open_listener(path, kind == CONTROL_SOCK_ADMIN ? 0600 : 0666, err);
 	if (s->fd < 0) {
 		r = s->fd;
 		free(s);
 		return r;
 	}
 	memcpy(s->path, path, strlen(path) + 1);
+	/* The umask was taken off; to make it wider now lets nobody in who may not. */
+	if (kind == CONTROL_SOCK_READ_ONLY && chmod(path, 0666))
+		log_msg(LOG_LEVEL_WARN, "control", "%s: %s", path, err_text(-errno));
 	if (!lstat(path, &st)) {
 		s->dev = st.st_dev;
 		s->ino = st.st_ino;

@@ -8,17 +8,28 @@
 #define ULIO_CONTROL_SOCK_H
 
 #include "base/err.h"
+#include "control/events.h"
 #include "control/poller.h"
 #include "control/rpc.h"
 
 struct control_sock;
 
+enum control_sock_kind {
+	/*
+	 * Mode 0600. Root and the user that the daemon runs as have the role of administrators;
+	 * others, whom somebody lets open it (a group), may only read.
+	 */
+	CONTROL_SOCK_ADMIN,
+	/* Mode 0666: everybody who can reach it may read, nobody may do more. */
+	CONTROL_SOCK_READ_ONLY,
+};
+
 /*
- * Listen at path, mode 0600 (whoever may open it may do everything). A socket that a dead daemon
- * left is replaced; one that answers is -EADDRINUSE. Control thread. 0 or -errno with *err.
+ * Listen at path. A socket that a dead daemon left is replaced; one that answers is -EADDRINUSE.
+ * events (may be NULL) is borrowed. Control thread. 0 or -errno with *err.
  */
-int control_sock_new(struct poller *p, struct control *c, const char *path,
-	struct control_sock **ret, struct errmsg *err);
+int control_sock_new(struct poller *p, struct control *c, struct events *events, const char *path,
+	enum control_sock_kind kind, struct control_sock **ret, struct errmsg *err);
 /*
  * Serve a connected stream socket too (of socketpair(2)); it passes to the server. 0 or -errno.
  */

@@ -21,6 +21,7 @@ static struct tree *tree;
 static struct control *c;
 static struct poller *p;
 static struct control_sock *s;
+static struct events *events;
 static char dir[] = "/tmp/ulio-sock-XXXXXX", path[64];
 
 static int group_setup(void **state)
@@ -42,7 +43,8 @@ static int setup(void **state)
 	assert_int_equal(tree_new(&toy_root_type, NULL, &tree), 0);
 	assert_int_equal(control_new(tree, &c), 0);
 	assert_int_equal(poller_new(&p), 0);
-	if (control_sock_new(p, c, path, &s, &err))
+	assert_int_equal(events_new(&events), 0);
+	if (control_sock_new(p, c, events, path, CONTROL_SOCK_ADMIN, &s, &err))
 		fail_msg("%s", err.text);
 	return 0;
 }
@@ -50,6 +52,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	assert_null(control_sock_free(s));
+	assert_null(events_free(events));
 	assert_null(poller_free(p));
 	assert_null(control_free(c));
 	tree_clear(tree, tree_root(tree), NULL);
@@ -256,7 +259,8 @@ static void stale_and_taken_paths(void **state)
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd;
 
-	assert_int_equal(control_sock_new(p, c, path, &second, &err), -EADDRINUSE);
+	assert_int_equal(control_sock_new(p, c, events, path, CONTROL_SOCK_ADMIN, &second, &err),
+		-EADDRINUSE);
 	assert_non_null(strstr(err.text, "another daemon serves it"));
 
 	/* What a dead daemon left is replaced. */
@@ -265,7 +269,8 @@ static void stale_and_taken_paths(void **state)
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	close(fd);
-	assert_int_equal(control_sock_new(p, c, other, &second, &err), 0);
+	assert_int_equal(
+		control_sock_new(p, c, events, other, CONTROL_SOCK_ADMIN, &second, &err), 0);
 	/* Somebody else's file at that path outlives us. */
 	assert_int_equal(unlink(other), 0);
 	fd = open(other, O_CREAT | O_WRONLY, 0600);
@@ -277,12 +282,16 @@ static void stale_and_taken_paths(void **state)
 	snprintf(plain, sizeof(plain), "%s/plain", dir);
 	fd = open(plain, O_CREAT | O_WRONLY, 0600);
 	close(fd);
-	assert_int_equal(control_sock_new(p, c, plain, &second, &err), -EADDRINUSE);
+	assert_int_equal(control_sock_new(p, c, events, plain, CONTROL_SOCK_ADMIN, &second, &err),
+		-EADDRINUSE);
 	assert_int_equal(unlink(plain), 0);
 	memset(longest, 'x', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
-	assert_int_equal(control_sock_new(p, c, longest, &second, &err), -ENAMETOOLONG);
-	assert_int_equal(control_sock_new(p, c, "/nowhere/at/all", &second, &err), -ENOENT);
+	assert_int_equal(control_sock_new(p, c, events, longest, CONTROL_SOCK_ADMIN, &second, &err),
+		-ENAMETOOLONG);
+	assert_int_equal(control_sock_new(p, c, events, "/nowhere/at/all", CONTROL_SOCK_ADMIN,
+				 &second, &err),
+		-ENOENT);
 }
 
 static void socketpair_end(void **state)
@@ -382,6 +391,101 @@ static void descriptors(void **state)
 
 #define with_sock(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* ---- events and roles ------------------------------------------------------------------------ */
+
+static void tell(const char *text)
+{
+	struct notices to = events_notices(events);
+
+	notice_tell(&to, &(struct notice){ .kind = NOTICE_ERROR, .text = text });
+}
+
+static unsigned drain(int fd, char *tail, size_t cap)
+{
+	static char buf[1 << 20];
+	unsigned lines = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf) - 1, 0)) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			lines += buf[i] == '\n';
+		snprintf(tail, cap, "%.*s", n > 100 ? 100 : (int)n, buf + (n > 100 ? n - 100 : 0));
+		serve();
+	}
+	return lines;
+}
+
+/* Events come by themselves, whole and between answers; who does not read them stops nobody. */
+static void events_come(void **state)
+{
+	int fd = dial(), other = dial();
+	char tail[128], *big = malloc(20000);
+
+	say(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"subscribe\",\"params\":{\"kinds\":"
+		"[\"error\"]}}\n");
+	serve();
+	hear(fd, NULL_RESULT("1"));
+	tell("one");
+	serve();
+	assert_int_equal(drain(fd, tail, sizeof(tail)), 1);
+	assert_non_null(strstr(tail, "\"text\":\"one\"}}\n"));
+	memset(big, 'x', 19999);
+	big[19999] = '\0';
+	for (unsigned i = 0; i < EVENTS_QUEUED_MAX + 100; i++) {
+		tell(big);
+		if (i % 64 == 0)
+			serve();
+	}
+	say(other, MKDIR("2", "d"));
+	serve();
+	hear(other, NULL_RESULT("2"));
+	assert_in_range(drain(fd, tail, sizeof(tail)), EVENTS_QUEUED_MAX, EVENTS_QUEUED_MAX + 100);
+	assert_non_null(strstr(tail, "\"kind\":\"lost\""));
+	say(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"subscribe\",\"params\":{\"kinds\":"
+		"[\"weather\"]}}\n");
+	serve();
+	drain(fd, tail, sizeof(tail));
+	assert_non_null(strstr(tail, "EINVAL"));
+	tell("unread");
+	close(fd);
+	close(other);
+	serve();
+	tell("nobody is there");
+	free(big);
+}
+
+/* On the read-only socket what changes or is for administrators is refused; the rest goes. */
+static void read_only(void **state)
+{
+	struct control_sock *second = NULL;
+	struct errmsg err = { 0 };
+	char other[80], tail[256], own[sizeof(path)];
+	struct stat st;
+	int fd;
+
+	snprintf(other, sizeof(other), "%s/ro", dir);
+	assert_int_equal(
+		control_sock_new(p, c, events, other, CONTROL_SOCK_READ_ONLY, &second, &err), 0);
+	assert_int_equal(stat(other, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0666);
+	memcpy(own, path, sizeof(path));
+	memcpy(path, other, strlen(other) + 1);
+	fd = dial();
+	memcpy(path, own, sizeof(path));
+	say(fd, MKDIR("1", "x"));
+	serve();
+	drain(fd, tail, sizeof(tail));
+	assert_non_null(strstr(tail, "EACCES"));
+	assert_null(tree_lookup(tree, "/disks/x"));
+	say(fd, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"get\",\"params\":{\"path\":\"/"
+		"disks\"}}\n");
+	serve();
+	drain(fd, tail, sizeof(tail));
+	assert_null(strstr(tail, "EACCES"));
+	close(fd);
+	control_sock_free(second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -396,6 +500,8 @@ int main(void)
 		with_sock(stale_and_taken_paths),
 		with_sock(socketpair_end),
 		with_sock(descriptors),
+		with_sock(events_come),
+		with_sock(read_only),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

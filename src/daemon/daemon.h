@@ -32,7 +32,8 @@ struct daemon {
 	struct tree *tree;
 	struct poller *poller;
 	struct control *control;
-	struct control_sock *sock;
+	struct control_sock *sock, *sock_ro;
+	struct events *events; /* NULL: a rehearsal */
 	struct saveconfig *save;
 	char control_path[108];
 	char *state; /* directory */

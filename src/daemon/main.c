@@ -129,7 +129,16 @@ static int open_control(struct daemon *d, struct errmsg *err)
 		snprintf(d->control_path, sizeof(d->control_path), "%.80s/control", d->scratch);
 	else
 		ulio_control_default_path(d->control_path, sizeof(d->control_path));
-	return control_sock_new(d->poller, d->control, d->control_path, &d->sock, err);
+	return control_sock_new(d->poller, d->control, d->events, d->control_path,
+		CONTROL_SOCK_ADMIN, &d->sock, err);
+}
+
+static int open_control_ro(struct daemon *d, struct errmsg *err)
+{
+	if (!d->o->control_ro)
+		return 0;
+	return control_sock_new(d->poller, d->control, d->events, d->o->control_ro,
+		CONTROL_SOCK_READ_ONLY, &d->sock_ro, err);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -190,6 +199,8 @@ static int start(struct daemon *d, struct options *o, struct errmsg *err)
 		r = load(d, err);
 	if (!r)
 		r = open_control(d, err);
+	if (!r)
+		r = open_control_ro(d, err);
 	if (!r && o->user)
 		r = privs_drop(o->user, d->state, engine_dbroot(d->eng), d->control_path, err);
 	if (!r)

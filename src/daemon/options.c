@@ -47,6 +47,9 @@ static const struct row {
 	{ "control", "PATH|none", O_TEXT, offsetof(struct options, control),
 		"the control socket; default /run/uliod.sock, of others than root in "
 		"$XDG_RUNTIME_DIR" },
+	{ "control-ro", "PATH", O_TEXT, offsetof(struct options, control_ro),
+		"a second socket, for everybody who can reach it, that changes nothing and shows "
+		"no secret" },
 	{ "state", "DIRECTORY", O_TEXT, offsetof(struct options, state),
 		"for what the daemon keeps; default /var/lib/ulio, of others than root in "
 		"$XDG_STATE_HOME" },

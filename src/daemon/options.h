@@ -20,6 +20,7 @@ struct options {
 	struct option_list disks, listen, advertise, allow, chap, plugins;
 	const char *target; /* iqn; NULL: made from the host's name */
 	const char *control; /* path of the socket, "none"; NULL: the default */
+	const char *control_ro; /* path of a socket that can only read; NULL: there is none */
 	const char *state; /* directory; NULL: the default */
 	const char *dbroot; /* directory, "none"; NULL: the default */
 	const char *user; /* to become */

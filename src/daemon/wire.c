@@ -59,17 +59,44 @@ static int up_backstores(struct daemon *d, struct errmsg *err)
 static int up_engine(struct daemon *d, enum daemon_mode mode, struct errmsg *err)
 {
 	d->eng = engine_new(d->loops);
+	if (d->eng && d->events)
+		engine_set_notices(d->eng, events_notices(d->events));
 	d->core = d->eng ? storage_core_new(d->eng, mode == DAEMON_CHECK ? NULL : d->reg) : NULL;
 	if (!d->core)
 		return errmsg_set(err, -ENOMEM, "out of memory");
 	return mode == DAEMON_CHECK ? 0 : daemon_find_dbroot(d, err);
 }
 
-/* Whatever of the targets changes is in the tree: iSNS servers are told. */
+static void tell_change(struct events *to, enum tree_event ev, struct node *dir, const char *name)
+{
+	static const char *const what[] = {
+		[TREE_ADDED] = "added",
+		[TREE_REMOVED] = "removed",
+		[TREE_LINKED] = "linked",
+		[TREE_UNLINKED] = "unlinked",
+		[TREE_ATTR_SET] = "set",
+	};
+	struct strbuf path;
+	json_t *j;
+
+	strbuf_init(&path);
+	node_path(dir, &path);
+	if (path.len == 1)
+		strbuf_reset(&path); /* the root: "/name" follows */
+	strbuf_printf(&path, "/%s", name);
+	j = json_pack("{s:o, s:s}", "path", json_text(path.s), "state", what[ev]);
+	event_tell(to, EVENT_TREE, j);
+	json_decref(j);
+	strbuf_done(&path);
+}
+
+/* Whatever of the targets changes is in the tree: iSNS servers are told, and who wants to know. */
 static void tree_changed(void *arg, enum tree_event ev, struct node *dir, const char *name)
 {
 	struct daemon *d = arg;
 
+	if (d->events && event_wanted(d->events, EVENT_TREE))
+		tell_change(d->events, ev, dir, name);
 	if (d->iscsi->isns)
 		isns_changed(d->iscsi->isns);
 }
@@ -110,9 +137,27 @@ static int up_tree(struct daemon *d, struct errmsg *err)
 	return r ? errmsg_set(err, r, "control: %s", err_text(r)) : 0;
 }
 
+static void error_logged(void *arg, const char *text)
+{
+	struct notices to = events_notices(arg);
+
+	notice_tell(&to, &(struct notice){ .kind = NOTICE_ERROR, .text = text });
+}
+
+static int up_events(struct daemon *d, struct errmsg *err)
+{
+	if (events_new(&d->events))
+		return errmsg_set(err, -ENOMEM, "out of memory");
+	log_set_error_listener(error_logged, d->events);
+	return 0;
+}
+
 int daemon_up(struct daemon *d, enum daemon_mode mode, struct errmsg *err)
 {
-	int r = up_loops(d, mode, err);
+	int r = mode == DAEMON_SERVE ? up_events(d, err) : 0;
+
+	if (!r)
+		r = up_loops(d, mode, err);
 
 	if (!r)
 		r = up_backstores(d, err);
@@ -133,6 +178,7 @@ void daemon_down(struct daemon *d)
 
 	d->stopping = true;
 	d->sock = control_sock_free(d->sock);
+	d->sock_ro = control_sock_free(d->sock_ro);
 	if (d->tree)
 		daemon_pending_stop(d);
 	if (d->iscsi)
@@ -158,5 +204,8 @@ void daemon_down(struct daemon *d)
 	}
 	d->reg = backstore_registry_free(d->reg);
 	d->loops = loops_free(d->loops);
+	if (d->events)
+		log_set_error_listener(NULL, NULL);
+	d->events = events_free(d->events);
 	d->poller = poller_free(d->poller);
 }
