@@ -132,14 +132,30 @@ static const char *file_of(const struct attr *a)
 					    : "line or empty";
 }
 
+/* What a value may be, for completion; NULL where the row does not say so. */
+static json_t *words_of(const struct attr *a)
+{
+	json_t *words;
+
+	if (!a->words)
+		return a->set && (a->set == attr_set_bool || a->max == 1)
+			       ? json_pack("[s, s]", "0", "1")
+			       : NULL;
+	words = json_array();
+	for (const char *const *w = a->words; *w; w++)
+		json_array_append_new(words, json_string(*w));
+	return words;
+}
+
 static json_t *attr_row(struct tree *t, struct node *dir, const struct attr *a)
 {
-	return json_pack("{s:s, s:s, s:o, s:b, s:b, s:s, s:s}", "name", a->name, "access",
+	return json_pack("{s:s, s:s, s:o, s:b, s:b, s:s, s:s, s:o*}", "name", a->name, "access",
 		!a->set  ? "ro"
 		: a->get ? "rw"
 			 : "wo",
 		"value", attr_value(t, dir, a), "secret", !!(a->flags & ATTR_SECRET), "ours",
-		!!(a->flags & ATTR_OURS), "file", file_of(a), "doc", a->doc ? a->doc : "");
+		!!(a->flags & ATTR_OURS), "file", file_of(a), "doc", a->doc ? a->doc : "", "words",
+		words_of(a));
 }
 
 static json_t *link_target(const struct node_link *l)
@@ -181,14 +197,38 @@ static int method_ls(void *arg, struct control_call *call)
 	return 0;
 }
 
-static json_t *dump_node(struct tree *t, struct node *n, int64_t depth, bool stats)
+/* What a dump shows of attributes. */
+struct dump {
+	struct tree *t;
+	bool stats; /* counters too */
+	const char *names; /* these alone, separated by blanks; NULL: all */
+};
+
+static bool is_wanted(const struct dump *d, const struct attr *a)
 {
+	size_t n = strlen(a->name);
+
+	if (!a->get || (!d->stats && a->flags & ATTR_STAT))
+		return false;
+	for (const char *p = d->names; p && *p; p += strspn(p, " ")) {
+		size_t len = strcspn(p, " ");
+
+		if (len == n && !memcmp(p, a->name, n))
+			return true;
+		p += len;
+	}
+	return !d->names;
+}
+
+static json_t *dump_node(const struct dump *d, struct node *n, int64_t depth)
+{
+	struct tree *t = d->t;
 	json_t *out = json_object(), *part = json_object();
 	const struct attr *a;
 	struct node_link l;
 
 	attr_for_each (a, node_type(n)->attrs) {
-		if (a->get && (stats || !(a->flags & ATTR_STAT)))
+		if (is_wanted(d, a))
 			json_object_set_new(part, a->name, attr_value(t, n, a));
 	}
 	json_object_set_new(out, "attrs", part);
@@ -198,8 +238,8 @@ static json_t *dump_node(struct tree *t, struct node *n, int64_t depth, bool sta
 	json_object_set_new(out, "links", part);
 	part = json_object();
 	for (struct node *c = node_first_child(n); c; c = node_next_child(n, c))
-		json_object_set_new(part, node_name(c),
-			depth ? dump_node(t, c, depth - 1, stats) : json_null());
+		json_object_set_new(
+			part, node_name(c), depth ? dump_node(d, c, depth - 1) : json_null());
 	json_object_set_new(out, "dirs", part);
 	return out;
 }
@@ -217,7 +257,9 @@ static int method_dump(void *arg, struct control_call *call)
 		return call_fail(call, -EINVAL, "depth %lld: must be from 0 to %d",
 			(long long)depth, CONTROL_JSON_DEPTH_MAX);
 	call->result =
-		dump_node(control_tree(call->control), n, depth, call_bool(call, "stats", false));
+		dump_node(&(struct dump){ control_tree(call->control),
+				  call_bool(call, "stats", false), call_string(call, "names") },
+			n, depth);
 	return 0;
 }
 
@@ -327,7 +369,9 @@ const struct control_method control_tree_methods[] = {
 		.fn = method_dump,
 		.params = { { "path", PARAM_STRING, false, "a directory; absent: the root" },
 			{ "depth", PARAM_INTEGER, false, "levels below it; absent: all" },
-			{ "stats", PARAM_BOOL, false, "counters too" } } },
+			{ "stats", PARAM_BOOL, false, "counters too" },
+			{ "names", PARAM_STRING, false,
+				"of the attributes these alone, separated by blanks" } } },
 	{ .name = "get",
 		.doc = "The value of an attribute.",
 		.fn = method_get,

@@ -188,6 +188,9 @@ static void attributes(void **state)
 	call("dump", "{\"path\":\"/disks/d0\"}",
 		OK("{\"attrs\":{\"size\":\"7\",\"name\":\"\",\"password\":null,\"info\":\"7\"},"
 		   "\"links\":{},\"dirs\":{}}"));
+	call("dump", "{\"path\":\"/disks\",\"names\":\"siz info  size\"}",
+		OK("{\"attrs\":{},\"links\":{},\"dirs\":{\"d0\":{\"attrs\":{\"size\":\"7\","
+		   "\"info\":\"7\"},\"links\":{},\"dirs\":{}}}}"));
 	call("ls", "{\"path\":\"/disks/d0\"}",
 		OK("{\"kind\":\"disk\",\"doc\":\"A disk.\",\"default\":false,\"ours\":false,"
 		   "\"mkdir\":false,\"dirs\":[],\"links\":{},\"attrs\":["

@@ -14,7 +14,7 @@
 
 static json_t *disk_row(struct tree *t, struct node *disk)
 {
-	struct strbuf state, path, hba;
+	struct strbuf state, path, hba, dir;
 	struct lu *lu = NULL;
 	struct lu_conf conf = { 0 };
 	json_t *row;
@@ -22,20 +22,24 @@ static json_t *disk_row(struct tree *t, struct node *disk)
 	strbuf_init(&state);
 	strbuf_init(&path);
 	strbuf_init(&hba);
+	strbuf_init(&dir);
+	node_path(disk, &dir);
 	place_value(t, disk, "", "state", &state);
 	place_value(t, disk, "", "udev_path", &path);
 	strbuf_puts(&hba, node_name(node_parent(disk)));
 	strbuf_truncate(&hba, (size_t)(strrchr(hba.s, '_') - hba.s));
 	if (!storage_lu(disk, &lu, NULL))
 		lu_get_conf(lu, &conf);
-	row = json_pack("{s:o, s:o, s:o, s:o, s:I, s:i, s:i, s:b}", "name",
-		json_text(node_name(disk)), "hba", json_text(hba.s), "path", json_text(path.s),
-		"state", json_text(state.s), "size", (json_int_t)conf.nblocks << conf.block_shift,
-		"block_size", lu ? 1 << conf.block_shift : 0, "luns", lu ? (int)lu->exports : 0,
-		"read_only", conf.write_protected);
+	row = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:i, s:i, s:b}", "name",
+		json_text(node_name(disk)), "dir", json_text(dir.s), "hba", json_text(hba.s),
+		"path", json_text(path.s), "state", json_text(state.s), "size",
+		(json_int_t)conf.nblocks << conf.block_shift, "block_size",
+		lu ? 1 << conf.block_shift : 0, "luns", lu ? (int)lu->exports : 0, "read_only",
+		conf.write_protected);
 	strbuf_done(&state);
 	strbuf_done(&path);
 	strbuf_done(&hba);
+	strbuf_done(&dir);
 	return row;
 }
 
@@ -43,8 +47,14 @@ static int method_list(void *arg, struct control_call *call)
 {
 	struct tree *t = control_tree(call->control);
 	struct node *core = node_child(tree_root(t), "core");
+	const char *name = call_string(call, "name");
+	struct node *one = name ? disk_find(t, name, &call->err) : NULL;
 
+	if (name && !one)
+		return call->err.code;
 	call->result = json_array();
+	if (one)
+		return json_array_append_new(call->result, disk_row(t, one));
 	for (struct node *h = node_first_child(core); h; h = node_next_child(core, h)) {
 		if (node_is_default(h))
 			continue;
@@ -121,7 +131,11 @@ static int method_kinds(void *arg, struct control_call *call)
 	}
 
 const struct control_method disk_methods[] = {
-	{ .name = "disk.list", .doc = "All disks.", .fn = method_list },
+	{ .name = "disk.list",
+		.doc = "All disks, or one; \"dir\" is where it lies in the tree.",
+		.fn = method_list,
+		.params = { { "name", PARAM_STRING, false,
+			"its name; fileio/name if several have it; absent: all" } } },
 	{ .name = "disk.kinds",
 		.doc = "The kinds of disks that there are, with their settings.",
 		.fn = method_kinds },
