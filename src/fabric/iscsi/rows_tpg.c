@@ -360,24 +360,37 @@ static int set_param(const struct attr *a, void *obj, const char *value, struct 
 		.doc = text,                                                                       \
 	}
 
+/* The same of a key with few values. */
+#define CHOICE(n, list, text)                                                                      \
+	{                                                                                          \
+		.name = #n, .get = get_param, .set = set_param, .flags = ATTR_EMPTY_LINE,          \
+		.words = list, .doc = text,                                                        \
+	}
+
+static const char *const yes_no[] = { "Yes", "No", NULL };
+static const char *const digests[] = { "CRC32C", "None", "CRC32C,None", "None,CRC32C", NULL };
+static const char *const methods[] = { "CHAP", "None", "CHAP,None", NULL };
+static const char *const levels[] = { "0", "1", "2", NULL };
+
 static const struct attr param_attrs[] = {
-	PARAM(AuthMethod, "CHAP, None, or both; see attrib/authentication (RFC 7143 12)."),
-	PARAM(DataDigest, "CRC32C, None, or both (RFC 7143 13.1)."),
-	PARAM(DataPDUInOrder, "Yes or No (RFC 7143 13.18): No if both sides say so."),
-	PARAM(DataSequenceInOrder, "Yes or No (RFC 7143 13.19): No if both sides say so."),
+	CHOICE(AuthMethod, methods,
+		"CHAP, None, or both; see attrib/authentication (RFC 7143 12)."),
+	CHOICE(DataDigest, digests, "CRC32C, None, or both (RFC 7143 13.1)."),
+	CHOICE(DataPDUInOrder, yes_no, "Yes or No (RFC 7143 13.18): No if both sides say so."),
+	CHOICE(DataSequenceInOrder, yes_no, "Yes or No (RFC 7143 13.19): No if both sides say so."),
 	PARAM(DefaultTime2Retain,
 		"0 to 3600 s (RFC 7143 13.16): how long, after DefaultTime2Wait, sessions with "
 		"ErrorRecoveryLevel 2 keep the commands of a connection that was lost. 0: not."),
 	PARAM(DefaultTime2Wait, "0 to 3600 s (RFC 7143 13.15)."),
-	PARAM(ErrorRecoveryLevel,
+	CHOICE(ErrorRecoveryLevel, levels,
 		"0 to 2 (RFC 7143 13.20): what sessions may have. 1: lost PDUs are sent again. 2: "
 		"commands outlive the connection they came on."),
 	PARAM(FirstBurstLength, "512 to 16777215 bytes (RFC 7143 13.14)."),
-	PARAM(HeaderDigest, "CRC32C, None, or both (RFC 7143 13.1)."),
+	CHOICE(HeaderDigest, digests, "CRC32C, None, or both (RFC 7143 13.1)."),
 	PARAM(IFMarkInt, "Reject: there are no markers (RFC 7143 13.25)."),
 	PARAM(IFMarker, "No: there are no markers (RFC 7143 13.25)."),
-	PARAM(ImmediateData, "Yes or No (RFC 7143 13.11)."),
-	PARAM(InitialR2T, "Yes or No (RFC 7143 13.10)."),
+	CHOICE(ImmediateData, yes_no, "Yes or No (RFC 7143 13.11)."),
+	CHOICE(InitialR2T, yes_no, "Yes or No (RFC 7143 13.10)."),
 	PARAM(MaxBurstLength, "512 to 16777215 bytes (RFC 7143 13.13)."),
 	PARAM(MaxConnections, "1 to 65535 connections of a session (RFC 7143 13.2)."),
 	PARAM(MaxOutstandingR2T, "1 to 65535, of which at most 8 are granted (RFC 7143 13.17)."),
