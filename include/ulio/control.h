@@ -26,6 +26,9 @@
 extern "C" {
 #endif
 
+/* Names of targets begin so where nobody chose one; the host's name follows. */
+#define ULIO_TARGET_PREFIX "iqn.2024-07.internal.ulio"
+
 /* Where root's daemon listens unless told otherwise, and the variable that names another place. */
 #define ULIO_CONTROL_PATH "/run/uliod.sock"
 #define ULIO_CONTROL_ENV  "ULIO_CONTROL"

@@ -9,11 +9,22 @@
 #include "daemon/methods.h"
 #include "daemon/place.h"
 
-static const char *disk_of(struct node *lun)
+static json_t *lun_row(struct node *lun)
 {
-	struct node_link l;
+	struct node *tpg = node_parent(node_parent(lun));
+	struct node_link l = { 0 };
+	struct strbuf dir;
+	json_t *row;
 
-	return node_link_at(lun, 0, &l) ? node_name(l.target) : "";
+	strbuf_init(&dir);
+	if (node_link_at(lun, 0, &l))
+		node_path(l.target, &dir);
+	row = json_pack("{s:o, s:I, s:I, s:o, s:o}", "target",
+		json_text(node_name(node_parent(tpg))), "tpg", (json_int_t)place_index(tpg), "lun",
+		(json_int_t)place_index(lun), "disk",
+		json_text(l.target ? node_name(l.target) : ""), "dir", json_text(dir.s));
+	strbuf_done(&dir);
+	return row;
 }
 
 static int method_list(void *arg, struct control_call *call)
@@ -29,12 +40,7 @@ static int method_list(void *arg, struct control_call *call)
 
 			for (struct node *l = luns ? node_first_child(luns) : NULL; l;
 				l = node_next_child(luns, l))
-				json_array_append_new(
-					call->result, json_pack("{s:o, s:I, s:I, s:o}", "target",
-							      json_text(node_name(n)), "tpg",
-							      (json_int_t)place_index(g), "lun",
-							      (json_int_t)place_index(l), "disk",
-							      json_text(disk_of(l))));
+				json_array_append_new(call->result, lun_row(l));
 		}
 	}
 	return 0;
@@ -118,9 +124,7 @@ static int method_add(void *arg, struct control_call *call)
 			tree_rmdir(t, lun, NULL);
 		return r;
 	}
-	call->result = json_pack("{s:o, s:I, s:I, s:o}", "target",
-		json_text(node_name(node_parent(tpg))), "tpg", (json_int_t)place_index(tpg), "lun",
-		(json_int_t)place_index(lun), "disk", json_text(node_name(disk)));
+	call->result = lun_row(lun);
 	return 0;
 }
 

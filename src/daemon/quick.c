@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ulio/control.h>
 #include <unistd.h>
 
 #include "base/fsutil.h"
@@ -66,7 +67,7 @@ const char *daemon_target_name(const struct options *o, char *buf, size_t cap)
 	for (char *p = host; *p; p++)
 		*p = isalnum((unsigned char)*p) || *p == '.' ? (char)tolower((unsigned char)*p)
 							     : '-';
-	snprintf(buf, cap, "iqn.2024-07.internal.ulio:%s", host);
+	snprintf(buf, cap, ULIO_TARGET_PREFIX ":%s", host);
 	return buf;
 }
 
