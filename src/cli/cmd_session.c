@@ -272,11 +272,11 @@ static int show_rates(struct cli *cli, json_t *none)
 		fprintf(stderr, "ulio: seconds: 1 to %d are possible\n", RATE_SECONDS_MAX);
 		return CLI_USAGE;
 	}
-	before = rpc_call(cli->rpc, "sessions.list", NULL, &err);
+	before = cli_call(cli, "sessions.list", NULL, &err);
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	if (before) {
 		sleep((unsigned)seconds);
-		after = rpc_call(cli->rpc, "sessions.list", NULL, &err);
+		after = cli_call(cli, "sessions.list", NULL, &err);
 		clock_gettime(CLOCK_MONOTONIC, &t1);
 	}
 	if (after)

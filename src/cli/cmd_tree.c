@@ -5,30 +5,6 @@
 
 #include "cli/cli.h"
 
-static int show_ls(struct cli *cli, json_t *result)
-{
-	json_t *v, *a;
-	const char *key;
-	size_t i;
-
-	json_array_foreach (json_object_get(result, "dirs"), i, v)
-		printf("%s/\n", json_string_value(v));
-	json_object_foreach (json_object_get(result, "links"), key, v)
-		printf("%s -> %s\n", key, json_string_value(v));
-	json_array_foreach (json_object_get(result, "attrs"), i, a) {
-		const char *value = json_string_value(json_object_get(a, "value"));
-
-		printf("%-2s %s", json_string_value(json_object_get(a, "access")),
-			json_string_value(json_object_get(a, "name")));
-		if (json_is_true(json_object_get(a, "secret")))
-			printf(" (secret)");
-		else if (value)
-			printf(" = %s", value);
-		printf("\n");
-	}
-	return 0;
-}
-
 static int show_text(struct cli *cli, json_t *result)
 {
 	printf("%s\n", json_string_value(result));
@@ -54,17 +30,7 @@ static int value_from_stdin(struct cli *cli, struct errmsg *err)
 	return secret_from_file(cli->params, "file", "value", err);
 }
 
-static int root_by_default(struct cli *cli, struct errmsg *err)
-{
-	if (!json_object_get(cli->params, "path"))
-		json_object_set_new(cli->params, "path", json_string("/"));
-	return 0;
-}
-
 const struct cli_command tree_commands[] = {
-	{ "ls", NULL, "list a directory of the configuration tree", "ls", show_ls,
-		.args = { { "path", ARG_OPTIONAL, false, "the directory; else the root" } },
-		.prepare = root_by_default },
 	{ "get", NULL, "show an attribute", "get", show_text,
 		.args = { { "path", ARG_POSITION, false, "the attribute" } } },
 	{ "set", NULL, "set an attribute", "set", NULL,

@@ -92,9 +92,8 @@ static ssize_t recv_line(struct rpc *rpc)
 		scanned = rpc->in.len;
 		if (!strbuf_reserve(&rpc->in, 65536))
 			return -ENOMEM;
+		/* A signal with a handler is Ctrl-C in the shell: the answer is given up. */
 		n = recv(rpc->fd, rpc->in.s + rpc->in.len, 65536, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
 			return n ? -errno : -ECONNRESET;
 		rpc->in.len += (size_t)n;
@@ -134,6 +133,10 @@ json_t *rpc_call(struct rpc *rpc, const char *method, json_t *params, struct err
 	json_decref(req);
 	if (!n)
 		n = recv_line(rpc);
+	if (n == -EINTR) {
+		errmsg_set(err, -EINTR, "interrupted; the daemon may still do it");
+		return NULL;
+	}
 	if (n < 0) {
 		errmsg_set(err, (int)n, "the daemon is gone: %s", err_text((int)n));
 		return NULL;
