@@ -19,7 +19,7 @@ packages() {
 	test)
 		# sanitizers' symbols, the second compiler, real initiators, a packet judge, an iSNS
 		# server, network namespaces
-		echo clang llvm libclang-rt-dev python3-pytest \
+		echo clang llvm libclang-rt-dev python3-pytest python3-pexpect \
 			libiscsi-bin libiscsi-dev qemu-utils qemu-block-extra tshark \
 			open-isns-server open-isns-utils iproute2
 		;;

@@ -324,8 +324,11 @@ static void after_verb(
 
 /* ---- ulio's own commands --------------------------------------------------------------------- */
 
-static void offer_argument(struct completer *c, const struct cli_arg *a, const char *group)
+static void offer_argument(
+	struct completer *c, const struct cli_arg *a, const struct cli_command *cmd)
 {
+	bool adds = cmd->verb && !strcmp(cmd->verb, "add"); /* a name that is not there yet */
+
 	static const struct {
 		const char *group, *arg, *method, *key;
 	} rows[] = {
@@ -337,7 +340,7 @@ static void offer_argument(struct completer *c, const struct cli_arg *a, const c
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if ((!rows[i].group || !strcmp(rows[i].group, group)) &&
+		if ((rows[i].group ? !adds && !strcmp(rows[i].group, cmd->group) : true) &&
 			!strcmp(rows[i].arg, a->name))
 			offer_rows(c, "", rows[i].method, rows[i].key);
 	}
@@ -369,7 +372,7 @@ static void after_command(struct completer *c, const struct cli_command *cmd, ch
 	int positions = 0;
 
 	if (option) {
-		offer_argument(c, option, cmd->group);
+		offer_argument(c, option, cmd);
 		return;
 	}
 	for (int i = 0; i < n; i++) {
@@ -382,7 +385,7 @@ static void after_command(struct completer *c, const struct cli_command *cmd, ch
 		char name[64];
 
 		if (a->kind <= ARG_OPTIONAL && !positions-- && c->word[0] != '-')
-			offer_argument(c, a, cmd->group);
+			offer_argument(c, a, cmd);
 		if (a->kind < ARG_OPTION || c->word[0] != '-')
 			continue;
 		snprintf(name, sizeof(name), "%s", a->name);
