@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* render.h: what people see on a terminal: trees, columns of words, colours, questions, progress. */
+/* render.h: what people see on a terminal: trees, columns, colours, questions, progress. */
 #ifndef ULIO_CLI_RENDER_H
 #define ULIO_CLI_RENDER_H
 

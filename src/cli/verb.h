@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * verb.h: what can be done at a place of the view (targetcli's language), as a table: at which kinds
- * of places, with which parameters, by position or name=value. Help and completion are made of it.
+ * verb.h: what can be done at a place of the view (targetcli's language), as a table: at which
+ * kinds of places, with which parameters, by position or name=value. Help and completion are made
+ * of it.
  */
 #ifndef ULIO_CLI_VERB_H
 #define ULIO_CLI_VERB_H

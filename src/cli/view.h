@@ -80,7 +80,7 @@ int view_raw(struct cli *cli, const struct view_path *p, struct strbuf *out, str
 /* Whether it is there (asks the daemon). 0 or -errno with *err. */
 int view_check(struct cli *cli, const struct view_path *p, struct errmsg *err);
 
-/* Names of the directories in it, without asking for more. Empty if there is nothing or no daemon. */
+/* Names of the directories in it, without asking for more. Empty: nothing, or no daemon. */
 json_t *view_list(struct cli *cli, const struct view_path *p);
 
 /*

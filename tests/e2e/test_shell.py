@@ -20,7 +20,8 @@ class ShellDaemon(Daemon):
     """A daemon that serves nothing yet, in a network of its own: any port is free."""
 
     def __init__(self):
-        super().__init__(disks=(), allow=(), wrapper=["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"])
+        own_net = ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
+        super().__init__(disks=(), allow=(), wrapper=own_net)
 
     def command(self):
         cmd = super().command()
@@ -295,6 +296,7 @@ def test_json(run):
     tree = json.loads(run("ls", "/backstores", "--json"))
     assert [c["name"] for c in tree["children"]] == ["block", "fileio", "ramdisk"]
     assert tree["children"][2]["children"][0]["summary"] == "(16.0MiB) deactivated"
-    assert json.loads(run("--json", "/backstores/ramdisk/r1", "get", "attribute", "block_size")) == {"block_size": "512"}
+    block_size = run("--json", "/backstores/ramdisk/r1", "get", "attribute", "block_size")
+    assert json.loads(block_size) == {"block_size": "512"}
     assert json.loads(run("--json", "get", "global"))["auto_save_on_exit"] == "true"
     assert json.loads(run("--json", "ls", "/core"))["dirs"] == ["alua", "rd_mcp_0"]
