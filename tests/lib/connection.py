@@ -4,6 +4,7 @@
 See lib/initiator.py, which hands all of this on.
 """
 
+import contextlib
 import os
 import socket
 import time
@@ -65,10 +66,22 @@ class Connection:
         self.replay = False             # StatSNs already seen may come again: a test asked for them
         self._ahead = set()             # StatSNs beyond a gap
         self._buf = bytearray()
+        self._held_back = None          # bytes of together()
 
     # --- bytes
 
+    @contextlib.contextmanager
+    def together(self):
+        """What is sent meanwhile leaves at once, so that the target finds all of it in one receive."""
+        self._held_back = bytearray()
+        yield
+        data, self._held_back = self._held_back, None
+        self.send_raw(data)
+
     def send_raw(self, data):
+        if self._held_back is not None:
+            self._held_back += data
+            return
         try:
             self.sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError) as e:

@@ -77,6 +77,29 @@ def test_reverse_order_writes(session, lun):
     assert session.scsi(scsi.read10(200, 1), lun=lun, read=512).good().data == bytes([7]) * 512
 
 
+def test_immediate_behind_numbered(session, lun):
+    """4.2.2.1, SAM-5 8.6.3: an immediate ORDERED command comes after what came before it in the same segment."""
+    session.clear_ua(lun)
+    with session.conn.together():
+        writes = [session.start(scsi.write10(210, 1), lun=lun, write=bytes([i]) * 512, attr=p.ORDERED)
+                  for i in range(1, 5)]
+        read = session.start(scsi.read10(210, 1), lun=lun, read=512, attr=p.ORDERED, immediate=True)
+    for c in writes:
+        session.wait(c).good()
+    assert session.wait(read).good().data == bytes([4]) * 512
+
+
+def test_ping_behind_commands(session, lun):
+    """4.2.2.1: the answer to a ping tells that the commands in front of it in the same segment have come."""
+    session.clear_ua(lun)
+    with session.conn.together():
+        cmds = [session.start(scsi.read10(i, 1), lun=lun, read=512) for i in range(4)]
+        ping = session.send(PDU(p.NOP_OUT, immediate=True, flags=p.F, ttt=RESERVED_TAG, data=b"?"))
+    assert session.wait_pdu(p.NOP_IN, ping.itt).expcmdsn == session.cmdsn
+    for c in cmds:
+        session.wait(c).good()
+
+
 def test_duplicate_is_dropped(session, lun):
     """4.2.2.1: a CmdSN below ExpCmdSN is silently ignored."""
     session.scsi(scsi.write10(10, 1), lun=lun, write=b"A" * 512).good()
@@ -85,6 +108,25 @@ def test_duplicate_is_dropped(session, lun):
                      data=b"B" * 512, cmdsn=old))
     assert quiet(session) == []
     assert session.scsi(scsi.read10(10, 1), lun=lun, read=512).good().data == b"A" * 512
+
+
+def test_duplicate_in_one_segment(session, lun):
+    """4.2.2.1: of two commands with one CmdSN the first is run, whether it has to wait for its turn or not."""
+    session.clear_ua(lun)
+    for gap in (False, True):
+        at = session.cmdsn
+        if gap:
+            session.take_cmdsn()
+        with session.conn.together():
+            first = session.start(scsi.write10(20, 1), lun=lun, write=b"A" * 512)
+            session.send(PDU(p.SCSI_CMD, flags=p.F | p.W | p.SIMPLE, lun=lun, edtl=512, cdb=scsi.write10(20, 1),
+                             data=b"B" * 512, cmdsn=sn_add(session.cmdsn, -1)))
+        assert quiet(session) == [] or not gap
+        if gap:
+            session.wait(session.start(scsi.test_unit_ready(), lun=lun, cmdsn=at)).good()
+        session.wait(first).good()
+        assert quiet(session) == []
+        assert session.scsi(scsi.read10(20, 1), lun=lun, read=512).good().data == b"A" * 512
 
 
 def test_beyond_window_is_dropped(session, lun):

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from helpers import alive, pattern
+from helpers import alive, pattern, quiet
 from lib import pdu as p
 from lib import scsi
 from lib.daemon import IS_TGT
@@ -78,6 +78,40 @@ def test_commands_before_logout_complete(daemon, lun):
     s.wait(cmd).good()
     assert cmd.result.data == d
     s.logout()
+
+
+def test_immediate_logout_behind_commands(daemon, lun):
+    """11.14, 4.2.2.1: commands in the same segment as an immediate logout, in front of it, are carried out."""
+    s = daemon.session()
+    s.clear_ua(lun)
+    with s.conn.together():
+        cmds = [s.start(scsi.read10(BASE + i, 1), lun=lun, read=512) for i in range(4)]
+        pdu = s.send(PDU(p.LOGOUT_REQ, immediate=True, flags=p.F, cid=0))
+    for c in cmds:
+        s.wait(c).good()
+    assert s.wait_pdu(p.LOGOUT_RSP, pdu.itt).response == 0
+    s.close()
+
+
+def test_what_is_held_behind_a_logout(daemon, lun):
+    """11.14, 4.2.2.1: a numbered logout has its turn when the gap before it is filled; commands with higher
+    CmdSNs, which wait behind it, are not carried out."""
+    s = daemon.session()
+    s.clear_ua(lun)
+    s.scsi(scsi.write10(BASE + 110, 1), lun=lun, write=b"o" * 512).good()
+    gap = s.take_cmdsn()
+    before = s.start(scsi.read10(BASE, 1), lun=lun, read=512)
+    pdu = s.send(PDU(p.LOGOUT_REQ, flags=p.F, cid=0))
+    behind = s.start(scsi.write10(BASE + 110, 1), lun=lun, write=b"n" * 512)
+    quiet(s)
+    s.start(scsi.test_unit_ready(), lun=lun, cmdsn=gap)
+    s.wait(before).good()
+    assert s.wait_pdu(p.LOGOUT_RSP, pdu.itt).response == 0
+    assert behind.result is None
+    s.close()
+    with daemon.session() as w:
+        w.clear_ua(lun)
+        assert w.scsi(scsi.read10(BASE + 110, 1), lun=lun, read=512).good().data == b"o" * 512
 
 
 def test_after_logout(daemon):

@@ -161,6 +161,23 @@ def test_gap_left_by_a_lost_connection(four, lun):
         r.good()
 
 
+def test_command_before_what_ends_its_connection(four, lun):
+    """4.2.2.1: a command that came in its order has taken its number, also if what follows it in the same
+    segment ends the connection: those of others do not wait for it."""
+    conn = four.conns[3]
+    with conn.together():
+        four.start(scsi.test_unit_ready(), lun=lun, conn=conn)
+        four.start(scsi.test_unit_ready(), lun=lun, conn=conn, cmdsn=sn_add(four.cmdsn, 1))
+        conn.send(PDU(p.NOP_OUT, immediate=True, flags=p.F, itt=400, ttt=RESERVED_TAG, cmdsn=four.cmdsn),
+                  data_len=0xFFFFFF)    # more than MaxRecvDataSegmentLength
+    behind = four.start(scsi.test_unit_ready(), lun=lun, conn=four.conns[0])
+    gone(conn)
+    four.wait(behind).good()
+    at = four.cmdsn
+    alive(four, four.conns[0])
+    assert four.expcmdsn == at, "what waited for its turn on the connection that has gone is not held"
+
+
 def test_command_held_on_a_lost_connection(four, lun):
     """4.2.5.1, 7.6: a command that waits behind a gap dies with its connection; its number is taken all the
     same, or may be sent again on another: either way the commands behind it get their turn."""

@@ -187,6 +187,8 @@ void conn_start(struct entity *entity, struct listener *listener, struct loop *l
 	list_init(&conn->sess_link);
 	list_init(&conn->wait_link);
 	list_init(&conn->turns);
+	list_init(&conn->turns_link);
+	list_init(&conn->arrivals);
 	list_init(&conn->failed_link);
 	list_init(&conn->recovers);
 	list_init(&conn->reassigns);

@@ -182,6 +182,7 @@ struct conn {
 	uint32_t join; /* its place in that list: it rises */
 	uint32_t visits; /* that are on their way to it */
 	struct list turns; /* struct task: held ones that were given their turn elsewhere */
+	struct list turns_link; /* while that is about to be posted */
 	bool turns_posted;
 	struct loop_msg turns_msg;
 
@@ -190,6 +191,7 @@ struct conn {
 	uint8_t *login_data; /* data segment of a Login Request */
 	struct login_reply *login_reply;
 	struct login_hold *login_hold; /* a Login Request that is not judged yet (back-off) */
+	struct list arrivals; /* struct task: commands that are to be ordered (sess_arrived()) */
 	struct hash tasks; /* struct task by ITT: those that the target has not answered yet */
 	uint32_t nimmediate; /* immediate requests under way or held */
 	uint32_t next_ttt;

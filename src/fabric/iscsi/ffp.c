@@ -67,6 +67,11 @@ bool ffp_begin(struct conn *conn, const struct pdu *pdu)
 {
 	const struct ffp_row *row = row_of(conn, pdu);
 
+	/* What is no command may be about those that came before it. */
+	if (bhs_opcode(&pdu->bhs) != ISCSI_OP_SCSI_COMMAND)
+		sess_arrived(conn);
+	if (conn->closing)
+		return false;
 	if (!row) {
 		rx_sink_discard(conn);
 		reject_send(conn, pdu,

@@ -291,12 +291,21 @@ static void rx_ended(struct conn *conn, int res)
 	conn_reap(conn);
 }
 
+/* Nothing more is there now: commands that came one after the other have their turn together. */
+static void arrived(struct conn *conn)
+{
+	conn->rx.in_pdu = true;
+	sess_arrived(conn);
+	conn->rx.in_pdu = false;
+}
+
 /* Give the rest of a buffer to the parser; the buffer goes back when it is used up. */
 static void feed_buffer(struct conn *conn)
 {
 	struct rx *rx = &conn->rx;
 
 	rx->buf_at += (uint32_t)feed(conn, rx->buf + rx->buf_at, rx->buf_bytes - rx->buf_at);
+	arrived(conn);
 	if (rx->buf_at < rx->buf_bytes && !conn->closing)
 		return;
 	loop_buf_put(conn->loop, rx->buf);
@@ -348,6 +357,7 @@ static void direct_came(struct loop_op *op, int res)
 		rx->sink.left = 0;
 		pdu_complete(conn);
 	}
+	arrived(conn);
 	if (tx_full(conn) && rx->phase == RX_HEADER)
 		rx->stopped = true;
 	rx_next(conn);

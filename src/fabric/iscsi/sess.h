@@ -198,6 +198,13 @@ struct sess_turn {
 enum sess_order sess_order_of(struct sess *sess, uint32_t cmdsn, struct sess_turn *turn);
 /* An immediate request with this CmdSN may be before its turn: sess_hold() tells. */
 bool sess_is_early(struct sess *sess, uint32_t cmdsn);
+/*
+ * What was collected in conn->arrivals, SCSI commands in the order of their coming, has its turn,
+ * is held, or is ignored. Commands that come together are collected, so that the session's lock is
+ * taken for all of them once; nothing else of the connection is looked at before they are ordered.
+ * What came before the connection was closed has taken its number; others need not wait for it.
+ */
+void sess_arrived(struct conn *conn);
 /* It has entered the engine, or is done: what was held may go on, here or on other loops. */
 void sess_turn_over(struct sess *sess, struct loop *loop, const struct sess_turn *turn);
 /*

@@ -359,21 +359,12 @@ static void task_start(struct task *task)
 }
 
 /* It has all of its PDU, and its CmdSN says when it runs. */
-static void start_in_order(struct conn *conn, struct task *task)
+static void arrive(struct conn *conn, struct task *task)
 {
-	struct sess *sess = conn->sess;
-	struct sess_turn turn = { .scsi = true, .barrier = task->cmd->attr != TASK_ATTR_SIMPLE };
-	enum sess_order order = sess_order_of(sess, task->cmdsn, &turn);
-
-	task->turn = turn;
-	if (order == SESS_NOW) {
-		task->in_window = true;
-		task_start(task);
-		sess_turn_over(sess, conn->loop, &turn);
-	} else if (order == SESS_IGNORE || !sess_hold(sess, task)) {
-		/* 4.2.2.1: silently */
-		task_kill(task);
-	}
+	task->turn =
+		(struct sess_turn){ .scsi = true, .barrier = task->cmd->attr != TASK_ATTR_SIMPLE };
+	task->state = TASK_HELD;
+	list_push_back(&conn->arrivals, &task->link);
 }
 
 void task_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
@@ -395,13 +386,15 @@ void task_end(struct conn *conn, const struct pdu *pdu, bool digest_ok)
 	conn->cmd_pdus++;
 	hash_u64_insert(&conn->tasks, &task->hash, task->itt);
 	task->hashed = true;
-	if (task->immediate)
-		task_start(task);
-	else
-		start_in_order(conn, task);
+	if (!task->immediate) {
+		arrive(conn, task);
+		return;
+	}
+	sess_arrived(conn);
+	task_run(task);
 }
 
-void task_run_held(struct task *task)
+void task_run(struct task *task)
 {
 	struct conn *conn = task->conn;
 	struct iovec data;

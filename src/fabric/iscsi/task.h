@@ -32,7 +32,7 @@ struct r2t {
 
 enum task_state {
 	TASK_RECEIVING, /* the PDU of the command is still coming in */
-	TASK_HELD, /* waits for lower CmdSNs */
+	TASK_HELD, /* waits for lower CmdSNs, or to be ordered among them */
 	TASK_ENGINE, /* the engine has it */
 	TASK_COLLECTING, /* the engine waits for its Data-Out */
 	TASK_RESPONDING, /* status is there; waits for data that comes in, or is being sent */
@@ -45,12 +45,12 @@ struct task {
 	struct cmd *cmd;
 	struct border *border; /* it was given to another connection */
 	struct hash_u64_node hash; /* in conn->tasks */
-	struct list link; /* in sess->held or conn->turns */
+	struct list link; /* in conn->arrivals, sess->held or conn->turns */
 	enum task_state state;
 	uint32_t itt, cmdsn;
 	bool bidirectional; /* R and W: two residuals, and a SCSI Response of its own (11.7.3) */
 	bool immediate; /* counted in conn->nimmediate */
-	struct sess_turn turn; /* for when it is held */
+	struct sess_turn turn; /* for when it is ordered or held */
 	bool cancelled; /* a function has ended it: nothing of it counts but its CmdSN */
 	bool hashed;
 	bool ordered; /* the session waits for its end: sess_ordered_end() */
@@ -117,8 +117,8 @@ void task_data_end(struct conn *conn, const struct pdu *pdu, bool digest_ok);
 struct task *task_new(struct conn *conn);
 /* It is an immediate one. False: there are too many (CONN_IMMEDIATE_MAX), it is to be rejected. */
 bool task_take_immediate(struct task *task);
-/* What was held for its turn has it; it ends without if its connection is being closed. */
-void task_run_held(struct task *task);
+/* It has its turn; it ends without if its connection is being closed. */
+void task_run(struct task *task);
 /* The connection is being closed: the engine gives its commands up, a disk keeps what it has. */
 void task_abort_all(struct conn *conn);
 /* Its status is laid into a PDU: the ITT is free for the initiator to use again. */

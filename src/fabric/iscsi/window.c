@@ -67,18 +67,32 @@ static void take_number(struct sess *sess, const struct sess_turn *turn)
 	open_window(sess);
 }
 
-/* Under sess->lock: one of that number waits for its turn. */
-static bool is_held(const struct sess *sess, uint32_t cmdsn)
+/* One with the number that is next waits for its turn. */
+static bool next_is_held(const struct sess *sess)
 {
 	const struct task *t;
 
 	list_for_each (t, &sess->held, struct task, link) {
-		if (sna_lt(cmdsn, t->cmdsn))
+		if (sna_lt(sess->exp_cmdsn, t->cmdsn))
 			return false;
-		if (t->cmdsn == cmdsn && !t->immediate)
+		if (!t->immediate)
 			return true;
 	}
 	return false;
+}
+
+/* HELD: unless one with that number is held already, which hold() tells. */
+static enum sess_order order_of(struct sess *sess, uint32_t cmdsn, struct sess_turn *turn)
+{
+	if (sna_lt(cmdsn, sess->exp_cmdsn) || sna_lt(sess->max_cmdsn, cmdsn))
+		return SESS_IGNORE;
+	if (cmdsn != sess->exp_cmdsn || must_wait(sess, turn))
+		return SESS_HELD;
+	if (next_is_held(sess))
+		return SESS_IGNORE;
+	take_number(sess, turn);
+	begin_turn(sess, turn);
+	return SESS_NOW;
 }
 
 bool sess_is_early(struct sess *sess, uint32_t cmdsn)
@@ -94,18 +108,10 @@ bool sess_is_early(struct sess *sess, uint32_t cmdsn)
 
 enum sess_order sess_order_of(struct sess *sess, uint32_t cmdsn, struct sess_turn *turn)
 {
-	enum sess_order order = SESS_HELD;
+	enum sess_order order;
 
 	pthread_mutex_lock(&sess->lock);
-	if (sna_lt(cmdsn, sess->exp_cmdsn) || sna_lt(sess->max_cmdsn, cmdsn)) {
-		order = SESS_IGNORE;
-	} else if (is_held(sess, cmdsn)) {
-		order = SESS_IGNORE;
-	} else if (cmdsn == sess->exp_cmdsn && !must_wait(sess, turn)) {
-		order = SESS_NOW;
-		take_number(sess, turn);
-		begin_turn(sess, turn);
-	}
+	order = order_of(sess, cmdsn, turn);
 	pthread_mutex_unlock(&sess->lock);
 	return order;
 }
@@ -157,60 +163,122 @@ static struct task *next_turn(struct sess *sess)
 	return t;
 }
 
-/* Under sess->lock, which is not held while it runs. */
-static void run_here(struct sess *sess, struct task *t)
-{
-	struct sess_turn turn = t->turn;
+/* Tasks that have their turn: those of this loop, and connections of others (turns_link). */
+struct given {
+	struct list mine, others;
+};
 
-	pthread_mutex_unlock(&sess->lock);
-	task_run_held(t);
-	pthread_mutex_lock(&sess->lock);
-	end_turn(sess, &turn);
-}
-
-/* Under sess->lock: to the loop of its connection, which its task keeps. */
-static void hand_over(struct task *t)
+/* Under sess->lock: for the loop of its connection, which its task keeps. */
+static void hand_over(struct task *t, struct list *others)
 {
 	struct conn *conn = t->conn;
 
 	list_push_back(&conn->turns, &t->link);
 	if (!conn->turns_posted)
-		loop_post(conn->loop, &conn->turns_msg);
+		list_push_back(others, &conn->turns_link);
 	conn->turns_posted = true;
 }
 
-/* Under sess->lock. */
-static void run_held(struct sess *sess, struct loop *loop)
+/* Under sess->lock: to all whose turn it is now, in order. */
+static void give_turns(struct sess *sess, struct loop *loop, struct given *g)
 {
 	struct task *t;
 
 	while ((t = next_turn(sess))) {
 		if (t->conn->loop == loop)
-			run_here(sess, t);
+			list_push_back(&g->mine, &t->link);
 		else
-			hand_over(t);
+			hand_over(t, &g->others);
+		/* A logout drops what is held behind it. */
+		if (t->turn.barrier)
+			break;
 	}
+}
+
+/* A loop that is woken takes the lock at once. */
+static void unlock_and_post(struct sess *sess, struct list *others)
+{
+	struct list *n;
+
+	pthread_mutex_unlock(&sess->lock);
+	while ((n = list_pop_front(others))) {
+		struct conn *conn = container_of(n, struct conn, turns_link);
+
+		loop_post(conn->loop, &conn->turns_msg);
+	}
+}
+
+/* They enter the engine, or end; under sess->lock again. */
+static void run_mine(struct sess *sess, struct list *mine)
+{
+	uint32_t counted = 0;
+	bool barrier = false;
+	struct list *n;
+
+	while ((n = list_pop_front(mine))) {
+		struct task *t = container_of(n, struct task, link);
+
+		counted += t->turn.counted;
+		barrier |= t->turn.counted && t->turn.barrier;
+		task_run(t);
+	}
+	pthread_mutex_lock(&sess->lock);
+	sess->entering -= counted;
+	if (barrier)
+		sess->barrier = false;
+}
+
+/*
+ * Under sess->lock, which it lets go of: those in g->mine have their turn, then what that lets go
+ * on. Other loops are told before, so that they need not wait for ours.
+ */
+static void run_turns(struct sess *sess, struct loop *loop, struct given *g)
+{
+	for (;;) {
+		give_turns(sess, loop, g);
+		unlock_and_post(sess, &g->others);
+		if (list_empty(&g->mine))
+			return;
+		run_mine(sess, &g->mine);
+	}
+}
+
+static void given_init(struct given *g)
+{
+	list_init(&g->mine);
+	list_init(&g->others);
+}
+
+/* Under sess->lock, which it lets go of. */
+static void run_held(struct sess *sess, struct loop *loop)
+{
+	struct given g;
+
+	given_init(&g);
+	run_turns(sess, loop, &g);
 }
 
 void sess_run_held(struct sess *sess, struct loop *loop)
 {
 	pthread_mutex_lock(&sess->lock);
 	run_held(sess, loop);
-	pthread_mutex_unlock(&sess->lock);
 }
 
 void sess_turns_came(struct loop *loop, struct loop_msg *msg)
 {
 	struct conn *conn = container_of(msg, struct conn, turns_msg);
 	struct sess *sess = conn->sess;
-	struct list *n;
+	struct given g;
 
+	given_init(&g);
 	pthread_mutex_lock(&sess->lock);
-	while ((n = list_pop_front(&conn->turns)))
-		run_here(sess, container_of(n, struct task, link));
+	while (!list_empty(&conn->turns)) {
+		list_splice_back(&g.mine, &conn->turns);
+		pthread_mutex_unlock(&sess->lock);
+		run_mine(sess, &g.mine);
+	}
 	conn->turns_posted = false;
-	run_held(sess, loop);
-	pthread_mutex_unlock(&sess->lock);
+	run_turns(sess, loop, &g);
 }
 
 void sess_turn_over(struct sess *sess, struct loop *loop, const struct sess_turn *turn)
@@ -221,35 +289,67 @@ void sess_turn_over(struct sess *sess, struct loop *loop, const struct sess_turn
 	pthread_mutex_lock(&sess->lock);
 	end_turn(sess, turn);
 	run_held(sess, loop);
-	pthread_mutex_unlock(&sess->lock);
 }
 
-bool sess_hold(struct sess *sess, struct task *task)
+/* Under sess->lock: keep it until its turn. False: another one has that CmdSN. */
+static bool hold(struct sess *sess, struct task *task)
 {
 	struct list *at;
-	bool held = true;
 
 	task->state = TASK_HELD;
-	pthread_mutex_lock(&sess->lock);
 	if (!task->immediate &&
 		(sna_lt(task->cmdsn, sess->exp_cmdsn) || sna_lt(sess->max_cmdsn, task->cmdsn)))
-		held = false;
-	for (at = sess->held.prev; held && at != &sess->held; at = at->prev) {
+		return false;
+	for (at = sess->held.prev; at != &sess->held; at = at->prev) {
 		const struct task *t = container_of(at, struct task, link);
 
 		if (t->cmdsn == task->cmdsn && !task->immediate && !t->immediate)
-			held = false;
+			return false;
 		/* What is immediate was sent before what has the number that it came with. */
 		if (sna_lt(t->cmdsn, task->cmdsn) || (t->cmdsn == task->cmdsn && t->immediate))
 			break;
 	}
-	if (held) {
-		list_push_front(at, &task->link);
-		/* On its way here its turn may have come. */
+	list_push_front(at, &task->link);
+	return true;
+}
+
+bool sess_hold(struct sess *sess, struct task *task)
+{
+	bool held;
+
+	pthread_mutex_lock(&sess->lock);
+	held = hold(sess, task);
+	/* On its way here its turn may have come. */
+	if (held)
 		run_held(sess, task->conn->loop);
-	}
-	pthread_mutex_unlock(&sess->lock);
+	else
+		pthread_mutex_unlock(&sess->lock);
 	return held;
+}
+
+void sess_arrived(struct conn *conn)
+{
+	struct list ignored = LIST_INIT(ignored), *n;
+	struct sess *sess = conn->sess;
+	struct given g;
+
+	if (list_empty(&conn->arrivals))
+		return;
+	given_init(&g);
+	pthread_mutex_lock(&sess->lock);
+	while ((n = list_pop_front(&conn->arrivals))) {
+		struct task *t = container_of(n, struct task, link);
+		enum sess_order order = order_of(sess, t->cmdsn, &t->turn);
+
+		if (order == SESS_NOW)
+			list_push_back(&g.mine, n);
+		else if (order == SESS_IGNORE || conn->left_sess || !hold(sess, t))
+			list_push_back(&ignored, n);
+	}
+	run_turns(sess, conn->loop, &g);
+	/* 4.2.2.1: silently */
+	while ((n = list_pop_front(&ignored)))
+		task_kill(container_of(n, struct task, link));
 }
 
 void sess_drop_held(struct sess *sess, struct conn *conn)
@@ -284,5 +384,4 @@ void sess_ordered_end(struct sess *sess, const struct task *task, struct loop *l
 	if (sess->ordered == task)
 		sess->ordered = NULL;
 	run_held(sess, loop);
-	pthread_mutex_unlock(&sess->lock);
 }
