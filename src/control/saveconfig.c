@@ -471,6 +471,36 @@ static char *file_text(const json_t *config)
 	return strbuf_steal(&b);
 }
 
+/* The running configuration, if it can be loaded again. path is for messages. */
+static int dump_good(struct saveconfig *s, const char *path, json_t **ret_config,
+	json_t **ret_extras, struct errmsg *err)
+{
+	json_t *config = NULL, *extras = NULL;
+	struct problems p;
+	int r = savedump(s->tree, &config, &extras);
+
+	if (r)
+		return errmsg_set(err, r, "%s: %s", path, err_text(r));
+	problems_init(&p);
+	saveschema_check(config, &p);
+	for (unsigned i = 0; i < p.n && !r; i++) {
+		if (p.list[i].level == PROBLEM_ERROR)
+			r = errmsg_set(err, -EINVAL,
+				"%s: what runs could not be loaded again, so it is not saved: %s: "
+				"%s",
+				path, p.list[i].path, p.list[i].text);
+	}
+	problems_done(&p);
+	if (r) {
+		json_decref(config);
+		json_decref(extras);
+		return r;
+	}
+	*ret_config = config;
+	*ret_extras = extras;
+	return 0;
+}
+
 int saveconfig_save(struct saveconfig *s, bool force, struct errmsg *err)
 {
 	json_t *config, *extras;
@@ -486,9 +516,9 @@ int saveconfig_save(struct saveconfig *s, bool force, struct errmsg *err)
 			"%s: loading it left out %u parts, which saving now would lose; mend and "
 			"reload it, or save with force",
 			s->file, s->lost);
-	r = savedump(s->tree, &config, &extras);
+	r = dump_good(s, s->file, &config, &extras, err);
 	if (r)
-		return errmsg_set(err, r, "%s: %s", s->file, err_text(r));
+		return r;
 	text = file_text(config);
 	scan_slots(s);
 	r = text ? keep_foreign(s) : -ENOMEM;
@@ -514,11 +544,44 @@ int saveconfig_save(struct saveconfig *s, bool force, struct errmsg *err)
 	return r ? errmsg_set(err, r, "%s: cannot be written: %s", s->file, err_text(r)) : 0;
 }
 
+int saveconfig_save_to(struct saveconfig *s, const char *path, struct errmsg *err)
+{
+	json_t *config, *extras;
+	char *text;
+	int r;
+
+	if (path[0] != '/')
+		return errmsg_set(err, -EINVAL, "file %s: an absolute path is meant", path);
+	if (s->loading)
+		return errmsg_set(err, -EBUSY, "%s: a configuration is being loaded", path);
+	r = dump_good(s, path, &config, &extras, err);
+	if (r)
+		return r;
+	text = file_text(config);
+	r = text ? loops_write_file(s->loops, path, text, strlen(text), 0600) : -ENOMEM;
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+	json_decref(config);
+	json_decref(extras);
+	return r ? errmsg_set(err, r, "%s: cannot be written: %s", path, err_text(r)) : 0;
+}
+
+bool saveconfig_is_changed(const struct saveconfig *s)
+{
+	return s->changed;
+}
+
 /* ---- for saveplan.c -------------------------------------------------------------------------- */
 
 struct tree *saveconfig_tree(struct saveconfig *s)
 {
 	return s->tree;
+}
+
+const char *saveconfig_file(const struct saveconfig *s)
+{
+	return s->file;
 }
 
 const struct saveapply_hooks *saveconfig_hooks(const struct saveconfig *s)
@@ -546,10 +609,14 @@ json_t *saveconfig_status(struct saveconfig *s)
 static int method_save(void *arg, struct control_call *call)
 {
 	struct saveconfig *s = arg;
-	int r = saveconfig_save(s, call_bool(call, "force", false), &call->err);
+	const char *file = call_string(call, "file");
+	int r = file ? saveconfig_save_to(s, file, &call->err)
+		     : saveconfig_save(s, call_bool(call, "force", false), &call->err);
 
 	if (!r)
 		call->result = saveconfig_status(s);
+	if (!r && file)
+		json_object_set_new(call->result, "file", json_text(file));
 	return r;
 }
 
@@ -580,7 +647,10 @@ static const struct control_method methods[] = {
 		.fn = method_save,
 		.changes = true,
 		.params = { { "force", PARAM_BOOL, false,
-			"also if what could not be loaded is lost by it" } } },
+				    "also if what could not be loaded is lost by it" },
+			{ "file", PARAM_STRING, false,
+				"to this file instead, an absolute path; without what LIO's format "
+				"has no place for" } } },
 	{ .name = "reload",
 		.doc = "Bring the running configuration to that of the file; what both have is not "
 		       "touched.",
@@ -596,5 +666,7 @@ int saveconfig_add_methods(struct saveconfig *s, struct control *c)
 {
 	int r = control_add_methods(c, methods, s);
 
-	return r ? r : control_add_methods(c, saveplan_methods, s);
+	if (!r)
+		r = control_add_methods(c, saveplan_methods, s);
+	return r ? r : control_add_methods(c, saverestore_methods, s);
 }

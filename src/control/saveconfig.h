@@ -46,6 +46,12 @@ int saveconfig_load(struct saveconfig *s, bool reload, struct problems *p, struc
  */
 int saveconfig_save(struct saveconfig *s, bool force, struct errmsg *err);
 
+/* Write it to another file, in LIO's schema alone; path is absolute. 0 or -errno. */
+int saveconfig_save_to(struct saveconfig *s, const char *path, struct errmsg *err);
+
+/* Has the running configuration changed since the last load or save? */
+bool saveconfig_is_changed(const struct saveconfig *s);
+
 /* File, generation, where the running configuration came from, whether it has changed since. */
 json_t *saveconfig_status(struct saveconfig *s);
 
