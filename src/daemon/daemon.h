@@ -43,8 +43,9 @@ struct daemon {
 	int exit_status;
 	pid_t child; /* --run, 0: none */
 	bool stopping;
-	struct poller_timer retry; /* of pending disks */
+	struct pending *pending; /* disks that are waited for */
 	unsigned npending;
+	struct autosave *autosave; /* NULL: it has not begun to serve */
 };
 
 /* ---- wire.c: parts up, parts down ------------------------------------------------------------ */
@@ -97,9 +98,16 @@ int daemon_captive_start(struct daemon *d, struct errmsg *err);
 void daemon_captive_end(struct daemon *d);
 void daemon_captive_clean(struct daemon *d); /* after daemon_down(): its temporary directory */
 
-/* Disks that were not there at start: retried until they come (pending.c). */
-void daemon_pending_init(struct daemon *d, struct saveapply_hooks *hooks);
-void daemon_pending_stop(struct daemon *d);
+/* Disks that were not there at start: opened when they come (pending.c). 0 or -ENOMEM. */
+int daemon_pending_init(struct daemon *d, struct saveapply_hooks *hooks);
+void daemon_pending_done(struct daemon *d);
+
+/*
+ * Saving by itself (autosave.c): from when all is loaded, so that nothing half-started is ever
+ * saved. whole: all is still there, changes of the last second are saved yet. 0 or -errno.
+ */
+int daemon_autosave_start(struct daemon *d, struct errmsg *err);
+void daemon_autosave_stop(struct daemon *d, bool whole);
 
 /* Methods of the socket that the tree has no place for (method_*.c). */
 int daemon_add_methods(struct daemon *d);

@@ -198,6 +198,8 @@ static int start(struct daemon *d, struct options *o, struct errmsg *err)
 	if (!r)
 		r = load(d, err);
 	if (!r)
+		r = daemon_autosave_start(d, err);
+	if (!r)
 		r = open_control(d, err);
 	if (!r)
 		r = open_control_ro(d, err);
@@ -230,6 +232,7 @@ static int serve(struct daemon *d, struct options *o)
 		notify_stopping();
 	}
 	daemon_captive_end(d);
+	daemon_autosave_stop(d, true);
 	daemon_down(d);
 	daemon_captive_clean(d);
 	if (d->sigfd >= 0)

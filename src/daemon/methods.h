@@ -8,6 +8,7 @@
 
 /* arg of all: struct daemon. */
 extern const struct control_method disk_methods[], target_methods[], lun_methods[], alua_methods[],
-	auth_methods[], session_methods[], isns_methods[], reservation_methods[], daemon_methods[];
+	auth_methods[], session_methods[], isns_methods[], reservation_methods[],
+	autosave_methods[], daemon_methods[];
 
 #endif

@@ -44,6 +44,8 @@ static const struct row {
 		"serve a thin file disk and a RAM disk on 127.0.0.1 and say how to use them" },
 	{ "run", "COMMAND", O_TEXT, offsetof(struct options, run),
 		"run a shell command with $ULIO_URL and $ULIO_CONTROL, end with its status" },
+	{ "autosave", NULL, O_FLAG, offsetof(struct options, autosave),
+		"save what changes to the file of --config, at most once a second" },
 	{ "control", "PATH|none", O_TEXT, offsetof(struct options, control),
 		"the control socket; default /run/uliod.sock, of others than root in "
 		"$XDG_RUNTIME_DIR" },
@@ -133,6 +135,8 @@ static int check(const struct options *o, struct errmsg *err)
 
 	if (o->check && !o->config)
 		return errmsg_set(err, -EINVAL, "--check: --config FILE says what to check");
+	if (o->autosave && !o->config)
+		return errmsg_set(err, -EINVAL, "--autosave: --config FILE says where to save");
 	if (o->config && quick)
 		return errmsg_set(err, -EINVAL,
 			"--config and --%s: a file or flags, not both at once; \"ulio disk add\" "

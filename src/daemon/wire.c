@@ -127,7 +127,8 @@ static int up_tree(struct daemon *d, struct errmsg *err)
 		poller_set_turn(d->poller, leave_tree, enter_tree, d->tree);
 	if (!r)
 		r = control_new(d->tree, &d->control);
-	daemon_pending_init(d, &hooks);
+	if (!r)
+		r = daemon_pending_init(d, &hooks);
 	if (!r)
 		r = saveconfig_new(d->loops, d->tree, d->o->config, &hooks, &d->save);
 	if (!r)
@@ -179,8 +180,8 @@ void daemon_down(struct daemon *d)
 	d->stopping = true;
 	d->sock = control_sock_free(d->sock);
 	d->sock_ro = control_sock_free(d->sock_ro);
-	if (d->tree)
-		daemon_pending_stop(d);
+	daemon_autosave_stop(d, false);
+	daemon_pending_done(d);
 	if (d->iscsi)
 		entity_stop(d->iscsi, STOP_NS);
 	d->save = saveconfig_free(d->save);
