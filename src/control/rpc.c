@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "control/events.h"
 #include "control/limits.h"
+#include "control/rpc_priv.h"
 
 struct registered {
 	const struct control_method *m;
@@ -26,6 +27,7 @@ struct control {
 
 static int method_help(void *arg, struct control_call *call);
 static int method_version(void *arg, struct control_call *call);
+static int method_schema(void *arg, struct control_call *call);
 static int method_subscribe(void *arg, struct control_call *call);
 
 static const struct control_method own_methods[] = {
@@ -33,6 +35,9 @@ static const struct control_method own_methods[] = {
 	{ .name = "version",
 		.doc = "The version of the daemon and of this protocol, and the caller's role.",
 		.fn = method_version },
+	{ .name = "schema",
+		.doc = "The protocol for programs: a JSON Schema of all requests and events.",
+		.fn = method_schema },
 	{ .name = "subscribe",
 		.doc = "Be told of events on this connection, as notifications \"event\"; replaces "
 		       "what was asked for before.",
@@ -132,6 +137,16 @@ static const struct {
 	[PARAM_OBJECT] = { "object", 1u << JSON_OBJECT },
 	[PARAM_ARRAY] = { "array", 1u << JSON_ARRAY },
 };
+
+const char *control_type_name(enum control_param_type type)
+{
+	return types[type].name;
+}
+
+const struct control_method *control_method_at(const struct control *c, unsigned i)
+{
+	return i < c->nmethods ? c->methods[i].m : NULL;
+}
 
 static const struct control_param *find_param(const struct control_method *m, const char *name)
 {
@@ -436,6 +451,12 @@ static int method_version(void *arg, struct control_call *call)
 	call->result = json_pack("{s:s, s:i, s:s}", "version", ULIO_VERSION, "protocol",
 		ULIO_CONTROL_PROTOCOL, "role", call->peer->read_only ? "read-only" : "admin");
 	return 0;
+}
+
+static int method_schema(void *arg, struct control_call *call)
+{
+	call->result = control_schema(arg);
+	return call->result ? 0 : -ENOMEM;
 }
 
 static int method_subscribe(void *arg, struct control_call *call)

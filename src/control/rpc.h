@@ -82,6 +82,9 @@ int control_add_methods(struct control *c, const struct control_method *table, v
 void control_handle(struct control *c, const struct control_peer *peer, const char *line,
 	size_t len, struct strbuf *out);
 
+/* The protocol, as a JSON Schema (schema.c). NULL: out of memory. */
+json_t *control_schema(const struct control *c);
+
 /* ---- for methods --------------------------------------------------------------------------- */
 
 /* Parameters by name. String: NULL if absent. Integer and bool: absent gives the default. */

@@ -290,7 +290,7 @@ static void help(void **state)
 		assert_true(json_string_length(json_object_get(row, "doc")) > 0);
 		seen++;
 	}
-	assert_int_equal(seen, 12);
+	assert_int_equal(seen, 13);
 	json_decref(j);
 	strbuf_done(&out);
 }

@@ -88,3 +88,20 @@ int daemon_check(struct daemon *d)
 	daemon_down(d);
 	return r ? 1 : 0;
 }
+
+int daemon_print_schema(struct daemon *d)
+{
+	struct errmsg err = { 0 };
+	int r = daemon_up(d, DAEMON_CHECK, &err);
+	json_t *schema = r ? NULL : control_schema(d->control);
+
+	if (r)
+		fprintf(stderr, "uliod: %s\n", err.text);
+	else if (!schema || json_dumpf(schema, stdout, JSON_INDENT(1)))
+		r = -ENOMEM;
+	else
+		printf("\n");
+	json_decref(schema);
+	daemon_down(d);
+	return r ? 1 : 0;
+}

@@ -83,6 +83,9 @@ int daemon_check(struct daemon *d);
 int daemon_rehearse(void *arg, const json_t *config, const json_t *extras, struct problems *p,
 	struct errmsg *err);
 
+/* --dump-schema: 0, or the exit status (check.c). */
+int daemon_print_schema(struct daemon *d);
+
 /* --disk, --listen, --allow, --chap as operations on the tree (quick.c). */
 int daemon_quick(struct daemon *d, struct errmsg *err);
 /* Name of the --disk target. */

@@ -275,7 +275,9 @@ int main(int argc, char **argv)
 	}
 	if (o.help || o.dump_attributes || argc == 1)
 		return print_text(&o);
-	log_level_parse(o.check ? "error" : o.log_level, &level);
+	log_level_parse(o.check || o.dump_schema ? "error" : o.log_level, &level);
 	log_set_level(level);
+	if (o.dump_schema)
+		return daemon_print_schema(&d);
 	return o.check ? daemon_check(&d) : serve(&d, &o);
 }

@@ -73,6 +73,8 @@ static const struct row {
 		"error, warn, info or debug; default info", .words = level_words },
 	{ "dump-attributes", NULL, O_FLAG, offsetof(struct options, dump_attributes),
 		"print a manual of all attributes, in Markdown, and end" },
+	{ "dump-schema", NULL, O_FLAG, offsetof(struct options, dump_schema),
+		"print the protocol of the control socket as a JSON Schema, and end" },
 	{ "foreground", NULL, O_FLAG, SIZE_MAX, "the only way it runs; accepted for units" },
 	{ "version", NULL, O_FLAG, offsetof(struct options, version), "print the version" },
 	{ "help", NULL, O_FLAG, offsetof(struct options, help), "print this" },

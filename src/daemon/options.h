@@ -29,7 +29,7 @@ struct options {
 	const char *loop; /* "auto", "uring", "epoll" */
 	const char *log_level;
 	uint32_t memory_mb; /* quota of pool pages, 0: by memory size */
-	bool check, autosave, demo, pin, dump_attributes, version, help;
+	bool check, autosave, demo, pin, dump_attributes, dump_schema, version, help;
 };
 
 /*
