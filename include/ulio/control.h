@@ -12,8 +12,8 @@
  *
  * Requests of one connection are answered in their order. Batches (JSON arrays) are accepted;
  * requests without an id (notifications) are carried out and not answered. The method "help" lists
- * all methods with their parameters. "message" of an error is a whole sentence for people: it names
- * the value that was refused and the cure.
+ * all methods with their parameters, docs/control.md tells of the rest. "message" of an error is a
+ * whole sentence for people: it names the value that was refused and the cure.
  */
 #ifndef ULIO_CONTROL_H
 #define ULIO_CONTROL_H
