@@ -34,6 +34,13 @@ static char *field_of(struct chap_user *u, enum auth_field field)
 	return (char *)u + fields[field].offset;
 }
 
+const struct chap_user *auth_values(const struct auth_user *u)
+{
+	static const struct chap_user none;
+
+	return u->values ? u->values : &none;
+}
+
 static void user_init(struct auth_user *u, struct auth *auth)
 {
 	u->auth = auth;
@@ -61,7 +68,10 @@ static void user_done(struct auth_user *u)
 		u->sources[i] = NULL;
 	}
 	mark_sourced(u);
-	OPENSSL_cleanse(&u->values, sizeof(u->values));
+	if (u->values)
+		OPENSSL_cleanse(u->values, sizeof(*u->values));
+	free(u->values);
+	u->values = NULL;
 }
 
 void auth_init(struct auth *auth, struct entity *entity)
@@ -81,7 +91,7 @@ void auth_done(struct auth *auth)
 
 void auth_copy(const struct auth *auth, struct chap_auth *ret)
 {
-	ret->user = auth->own.values;
+	ret->user = *auth_values(&auth->own);
 	ret->more = chap_users_ref(auth->shared);
 	ret->policy = auth->policy;
 }
@@ -102,7 +112,7 @@ static int make_shared(const struct auth *auth, struct chap_users **ret)
 		return -ENOMEM;
 	atomic_init(&s->refs, 1);
 	list_for_each (u, &auth->users, struct auth_user, link)
-		s->v[s->n++] = u->values;
+		s->v[s->n++] = *auth_values(u);
 	*ret = s;
 	return 0;
 }
@@ -118,14 +128,32 @@ static void publish(struct auth *auth, struct chap_users *shared)
 	chap_users_unref(old);
 }
 
+/* The general account's first value of all. 0 or -ENOMEM. */
+static int make_values(struct auth_user *u)
+{
+	struct chap_user *values = calloc(1, sizeof(*values));
+
+	if (!values)
+		return -ENOMEM;
+	engine_lock(u->auth->entity->eng);
+	u->values = values;
+	engine_unlock(u->auth->entity->eng);
+	return 0;
+}
+
 /* A field gets a new value: of the general account in place, of others by a new list. */
 static int change(struct auth_user *u, enum auth_field field, const char *value, struct errmsg *err)
 {
 	struct chap_users *shared;
 	char old[FIELD_BYTES];
-	char *at = field_of(&u->values, field);
+	char *at;
 	int r = 0;
 
+	if (!u->values && !*value)
+		return 0;
+	if (!u->values && make_values(u))
+		return errmsg_set(err, -ENOMEM, "%s: out of memory", fields[field].name);
+	at = field_of(u->values, field);
 	if (u == &u->auth->own) {
 		engine_lock(u->auth->entity->eng);
 		OPENSSL_cleanse(at, FIELD_BYTES);
@@ -161,18 +189,23 @@ int auth_user_new(struct auth *auth, const char *name, struct auth_user **ret, s
 			"%s: there are %d accounts here already, the most that are possible", name,
 			AUTH_USERS_MAX);
 	list_for_each (u, &auth->users, struct auth_user, link)
-		if (!strcmp(u->values.userid, name))
+		if (!strcmp(auth_values(u)->userid, name))
 			return errmsg_set(err, -EEXIST, "there is an account %s already", name);
 	u = calloc(1, sizeof(*u));
-	if (!u)
+	if (u)
+		u->values = calloc(1, sizeof(*u->values));
+	if (!u || !u->values) {
+		free(u);
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", name);
+	}
 	user_init(u, auth);
-	strcpy(u->values.userid, name);
+	strcpy(u->values->userid, name);
 	list_push_back(&auth->users, &u->link);
 	auth->nusers++;
 	if (make_shared(auth, &shared)) {
 		list_del(&u->link);
 		auth->nusers--;
+		user_done(u);
 		free(u);
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", name);
 	}
@@ -192,7 +225,7 @@ int auth_user_free(struct auth_user *u, struct errmsg *err)
 	if (make_shared(auth, &shared)) {
 		list_push_back(next, &u->link);
 		auth->nusers++;
-		return errmsg_set(err, -ENOMEM, "%s: out of memory", u->values.userid);
+		return errmsg_set(err, -ENOMEM, "%s: out of memory", auth_values(u)->userid);
 	}
 	publish(auth, shared);
 	user_done(u);
@@ -214,12 +247,12 @@ static void warn_if_short(const struct auth_user *u, enum auth_field field, cons
 		log_msg(LOG_LEVEL_WARN, "iscsi",
 			"%s of CHAP user \"%s\" is shorter than %d bytes: only safe where IPsec "
 			"protects the connection (RFC 7143 9.2.1)",
-			fields[field].name, u->values.userid, CHAP_SECRET_BYTES_GOOD);
+			fields[field].name, auth_values(u)->userid, CHAP_SECRET_BYTES_GOOD);
 }
 
 const char *auth_value(const struct auth_user *u, enum auth_field field)
 {
-	return (const char *)&u->values + fields[field].offset;
+	return (const char *)auth_values(u) + fields[field].offset;
 }
 
 /* A value, wherever it is from; it has no source from here on. */
@@ -298,7 +331,7 @@ int auth_promote(struct auth_user *u, struct errmsg *err)
 
 	strcpy(value, auth_value(u, AUTH_PASSWORD_NEXT));
 	if (!*value)
-		return errmsg_set(err, -ENOENT, "%s has no next password", u->values.userid);
+		return errmsg_set(err, -ENOENT, "%s has no next password", auth_values(u)->userid);
 	r = source ? auth_set_source(u, AUTH_PASSWORD, source, err)
 		   : auth_set_value(u, AUTH_PASSWORD, value, err);
 	explicit_bzero(value, sizeof(value));

@@ -37,7 +37,7 @@ struct auth_user {
 	struct auth *auth; /* whose it is */
 	struct list link; /* in auth->users; the general account is in no list */
 	struct list sourced; /* in entity->sourced while it has a source */
-	struct chap_user values;
+	struct chap_user *values; /* owned; NULL: none was ever set, which most never are */
 	char *sources[AUTH_FIELDS]; /* of secrets: where they are read from, or NULL */
 	/* Of no meaning here: which fields were cleared by "NULL", and are shown so. */
 	unsigned cleared;
@@ -71,6 +71,8 @@ int auth_user_free(struct auth_user *u, struct errmsg *err);
 int auth_set_value(
 	struct auth_user *u, enum auth_field field, const char *value, struct errmsg *err);
 const char *auth_value(const struct auth_user *u, enum auth_field field);
+/* All of them. */
+const struct chap_user *auth_values(const struct auth_user *u);
 /*
  * Where a secret is read from, now and by auth_refresh(); "" ends that and clears it. 0, or the
  * error of secret_read(), and nothing has changed.

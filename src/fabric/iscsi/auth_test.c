@@ -56,6 +56,29 @@ static void accounts(void **state)
 	chap_auth_done(&auth);
 }
 
+/* Ten thousand targets have ten thousand general accounts, and few of them are ever filled in. */
+static void empty_accounts(void **state)
+{
+	const struct auth_user *own;
+	struct chap_auth auth;
+
+	MKDIR(TPG "/acls/" INI);
+	own = &((struct node_data *)((struct acl *)node_obj(at(TPG "/acls/" INI)))->fabric_data)
+		       ->auth.own;
+	SET(TPG "/acls/" INI "/auth/userid", "");
+	is(TPG "/acls/" INI "/auth/userid", "");
+	is(TPG "/acls/" INI "/auth/authenticate_target", "0");
+	assert_null(own->values);
+	auth = judged_by();
+	assert_string_equal(auth.user.userid, "");
+	assert_string_equal(auth.user.password_mutual, "");
+	chap_auth_done(&auth);
+	SET(TPG "/acls/" INI "/auth/password", "secret of twelve");
+	auth = judged_by();
+	assert_string_equal(auth.user.password, "secret of twelve");
+	chap_auth_done(&auth);
+}
+
 static void algorithms(void **state)
 {
 	MKDIR(TPG "/acls/" INI);
@@ -187,6 +210,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(accounts),
+		CASE(empty_accounts),
 		CASE(algorithms),
 		CASE(secret_files),
 		CASE(secret_bytes),

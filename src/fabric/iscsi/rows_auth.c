@@ -54,7 +54,7 @@ int row_set_auth_source(const struct attr *a, void *obj, const char *value, stru
 
 int row_get_auth_mutual(const struct attr *a, void *obj, struct strbuf *out)
 {
-	const struct chap_user *u = &((const struct auth_user *)obj)->values;
+	const struct chap_user *u = auth_values(obj);
 
 	strbuf_putc(out, u->userid_mutual[0] && u->password_mutual[0] ? '1' : '0');
 	return 0;
