@@ -218,3 +218,43 @@ def test_in_order_all_the_same(disorderly, lun, pdus, sequences):
         s.scsi(scsi.write10(BASE, NBLOCKS), lun=lun, write=d).good()
         assert s.scsi(scsi.read10(BASE, NBLOCKS), lun=lun, read=TOTAL).good().data == d
         alive(s)
+
+
+def test_pieces_of_a_connection_are_bounded(wide, lun):
+    """13.18: data in ever more pieces do not take ever more memory: beyond CONN_EXTENTS_MAX of them on a connection
+    a write ends with ABORTED COMMAND (SAM-5 5.3.1); data in order go on, and what ends makes room."""
+    length, bursts = 262144, 8
+    step = length // 4096               # EXTENTS_MAX pieces a burst, of 65,536 on a connection
+    with open_any(wide, lun, MaxBurstLength=length, FirstBurstLength=8192, MaxOutstandingR2T=bursts) as s:
+        total = length * bursts
+
+        def write():
+            cmd = s.start(scsi.write10(BASE, total // 512), lun=lun, write=bytes(total), hold_r2t=True)
+            s.wait_until(lambda: len(cmd.r2ts) == bursts)
+            return cmd
+
+        cmds = [write(), write()]
+        for cmd in cmds:
+            for r in cmd.r2ts:
+                at = range(r.offset + 1, r.offset + length, step)
+                s.conn.send_raw(b"".join(
+                    PDU(p.DATA_OUT, lun=lun, itt=cmd.itt, ttt=r.ttt, datasn=sn, offset=off, data=b"x",
+                        expstatsn=s.conn.expstatsn).encode() for sn, off in enumerate(at)))
+        alive(s)
+
+        def backwards():
+            d = pattern(8192, 5)
+            cmd = s.start(scsi.write10(BASE, 16), lun=lun, write=d, hold_r2t=True)
+            s.wait_until(lambda: cmd.r2ts)
+            burst(s, cmd, cmd.r2ts[0].ttt, [(4096, 4096), (0, 4096)])
+            return s.wait(cmd), d
+
+        result, _ = backwards()
+        assert result.status == scsi.CHECK_CONDITION and result.sense.key == scsi.ABORTED_COMMAND
+        d = pattern(8192, 6)
+        s.scsi(scsi.write10(BASE, 16), lun=lun, write=d).good()
+        check(s, lun, d)
+        assert s.tmf(p.ABORT_TASK, lun, ref_itt=cmds[0].itt) == p.TMF_COMPLETE
+        result, d = backwards()
+        result.good()
+        check(s, lun, d)

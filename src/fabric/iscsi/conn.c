@@ -192,6 +192,7 @@ void conn_start(struct entity *entity, struct listener *listener, struct loop *l
 	list_init(&conn->failed_link);
 	list_init(&conn->recovers);
 	list_init(&conn->reassigns);
+	conn->extents.most = CONN_EXTENTS_MAX;
 	hash_init(&conn->tasks);
 	for (unsigned i = 0; i < CONN_ENDED_ITTS; i++)
 		conn->ended_itts[i] = TAG_RESERVED;

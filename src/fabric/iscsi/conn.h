@@ -17,6 +17,7 @@
 
 #include "base/hash.h"
 #include "base/list.h"
+#include "fabric/iscsi/extents.h"
 #include "fabric/iscsi/fence.h"
 #include "fabric/iscsi/keys.h"
 #include "fabric/iscsi/limits.h"
@@ -236,6 +237,7 @@ struct conn {
 	bool quiet; /* nothing of it is under way in the loop any more */
 	bool recovered; /* logged out for recovery: its tasks may be reassigned */
 	bool end_posted; /* under sess->lock */
+	struct extents_pool extents; /* of what its tasks have and lack of their data */
 	struct list reassigns; /* struct reassign: tasks may be on their way to it */
 	struct list failed_link; /* in sess->failed, under sess->lock */
 	struct list recovers; /* struct recover: who waits for it to be quiet or gone */

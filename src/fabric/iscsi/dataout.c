@@ -155,7 +155,8 @@ static void ask(struct task *task)
 static void add_missing(struct task *task, uint32_t from, uint32_t to)
 {
 	task->disordered = true;
-	if (extents_add(&task->missing, from, to) < 0 && task->data_error == SENSE_NO_SENSE)
+	if (extents_add(&task->missing, &task->conn->extents, from, to) < 0 &&
+		task->data_error == SENSE_NO_SENSE)
 		task->data_error = SENSE_ABORTED_COMMAND;
 }
 
@@ -173,7 +174,7 @@ static void close_burst(struct task *task, struct r2t *r)
 			while (extents_gap(r->ext, e.to, end, &e))
 				add_missing(task, e.from, e.to);
 	}
-	r->ext = extents_free(r->ext);
+	r->ext = extents_free(r->ext, &task->conn->extents);
 	if (r == &task->unsol) {
 		task->unsolicited = false;
 		if (task->next_off < end)
@@ -431,13 +432,14 @@ void task_data_begin(struct conn *conn, const struct pdu *pdu)
 /* Bytes have come with something missing before them. Returns how many were not there yet. */
 static uint32_t add_apart(struct task *task, struct r2t *r, uint32_t off, uint32_t n)
 {
+	struct extents_pool *pool = &task->conn->extents;
 	int64_t fresh = 0;
 
 	task->disordered = true;
 	if (!r->ext)
-		fresh = extents_add(&r->ext, r->off, r->off + r->got);
+		fresh = extents_add(&r->ext, pool, r->off, r->off + r->got);
 	if (fresh >= 0)
-		fresh = extents_add(&r->ext, off, off + n);
+		fresh = extents_add(&r->ext, pool, off, off + n);
 	if (fresh >= 0)
 		return (uint32_t)fresh;
 	/* They are as good as lost. */
@@ -606,13 +608,25 @@ void task_data_start(struct conn *conn)
 
 void task_data_done(struct task *task)
 {
-	task->missing = extents_free(task->missing);
-	task->unsol.ext = extents_free(task->unsol.ext);
+	struct extents_pool *pool = &task->conn->extents;
+
+	task->missing = extents_free(task->missing, pool);
+	task->unsol.ext = extents_free(task->unsol.ext, pool);
 	for (unsigned left = task->r2ts_open; left; left &= left - 1) {
 		struct r2t *r = &task->r2ts[__builtin_ctz(left)];
 
-		r->ext = extents_free(r->ext);
+		r->ext = extents_free(r->ext, pool);
 	}
+}
+
+void task_data_moves(const struct task *task, struct extents_pool *from, struct extents_pool *to)
+{
+	if (!task->disordered)
+		return;
+	extents_move(task->missing, from, to);
+	extents_move(task->unsol.ext, from, to);
+	for (unsigned left = task->r2ts_open; left; left &= left - 1)
+		extents_move(task->r2ts[__builtin_ctz(left)].ext, from, to);
 }
 
 void task_give_up_data(struct task *task)

@@ -24,6 +24,9 @@ void task_data_lost(struct conn *conn);
 void task_data_restart(struct task *task);
 /* Free what a task keeps about data that came in disorder. */
 void task_data_done(struct task *task);
+/* It goes from one connection to another, and is nobody's (NULL) on its way. */
+struct extents_pool;
+void task_data_moves(const struct task *task, struct extents_pool *from, struct extents_pool *to);
 
 /*
  * For R2T SNACKs (RFC 7143 11.16): of the R2Ts [from, to) by R2TSN send those as they were that

@@ -10,18 +10,22 @@
 
 enum { EXTENTS_FIRST = 8 };
 
-static int grow(struct extents **set)
+static int grow(struct extents **set, struct extents_pool *pool)
 {
 	struct extents *s = *set;
-	uint32_t cap = s ? 2 * s->cap : EXTENTS_FIRST;
+	uint32_t cap = s ? 2 * s->cap : EXTENTS_FIRST, more = cap - (s ? s->cap : 0);
 
 	if (s && s->n < s->cap)
 		return 0;
 	if (cap > EXTENTS_MAX)
 		return -ENOSPC;
+	if (pool && (pool->used >= pool->most || more > pool->most - pool->used))
+		return -ENOSPC;
 	s = realloc(s, sizeof(*s) + cap * sizeof(s->e[0]));
 	if (!s)
 		return -ENOMEM;
+	if (pool)
+		pool->used += more;
 	if (!*set)
 		s->n = 0;
 	s->cap = cap;
@@ -45,7 +49,7 @@ static uint32_t find(const struct extents *s, uint32_t off)
 	return lo;
 }
 
-int64_t extents_add(struct extents **set, uint32_t from, uint32_t to)
+int64_t extents_add(struct extents **set, struct extents_pool *pool, uint32_t from, uint32_t to)
 {
 	uint32_t i, end, had, lo = from, hi = to;
 	struct extents *s;
@@ -53,7 +57,7 @@ int64_t extents_add(struct extents **set, uint32_t from, uint32_t to)
 
 	if (from >= to)
 		return 0;
-	rc = grow(set); /* for one more, which may turn out to be none */
+	rc = grow(set, pool); /* for one more, which may turn out to be none */
 	if (rc)
 		return rc;
 	s = *set;
@@ -118,8 +122,19 @@ bool extents_pop(struct extents *set, uint32_t max, struct extent *ret)
 	return true;
 }
 
-struct extents *extents_free(struct extents *set)
+void extents_move(const struct extents *set, struct extents_pool *from, struct extents_pool *to)
 {
+	if (!set)
+		return;
+	if (from)
+		from->used -= set->cap;
+	if (to)
+		to->used += set->cap;
+}
+
+struct extents *extents_free(struct extents *set, struct extents_pool *pool)
+{
+	extents_move(set, pool, NULL);
 	free(set);
 	return NULL;
 }

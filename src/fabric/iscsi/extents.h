@@ -20,20 +20,28 @@ struct extents {
 	struct extent e[];
 };
 
+/* What the sets of one connection hold together: pieces that there is memory for. */
+struct extents_pool {
+	uint32_t used, most;
+};
+
 /*
  * Add [from, to) to the set, which is allocated when it was NULL. An empty range changes nothing.
+ *	pool	that the set belongs to; NULL: none
  * Returns the bytes that were not in it before; -ENOMEM, or -ENOSPC with more than EXTENTS_MAX
- * pieces, and the set is as it was.
+ * pieces or none left in the pool, and the set is as it was.
  */
-int64_t extents_add(struct extents **set, uint32_t from, uint32_t to);
+int64_t extents_add(struct extents **set, struct extents_pool *pool, uint32_t from, uint32_t to);
 /* Bytes of [from, to) that are in the set. */
 uint32_t extents_have(const struct extents *set, uint32_t from, uint32_t to);
 /* The first range within [from, to) that the set lacks. False: it lacks nothing of it. */
 bool extents_gap(const struct extents *set, uint32_t from, uint32_t to, struct extent *ret);
 /* Take the lowest bytes of the set off it, at most max of them. False: it is empty. */
 bool extents_pop(struct extents *set, uint32_t max, struct extent *ret);
-/* Free it. Returns NULL. */
-struct extents *extents_free(struct extents *set);
+/* Free it, which gives back to its pool. Returns NULL. */
+struct extents *extents_free(struct extents *set, struct extents_pool *pool);
+/* It belongs to another pool from now on; NULL: to none. That one may hold too much then. */
+void extents_move(const struct extents *set, struct extents_pool *from, struct extents_pool *to);
 
 static inline bool extents_empty(const struct extents *set)
 {

@@ -263,6 +263,13 @@
  */
 #define EXTENTS_MAX 4096
 
+/*
+ * Such pieces of all bursts of a connection together, 8 bytes each. In any order, with segments of
+ * 8 KiB, 1 GiB of data under way has no more; who makes more of them loses data to ask for anew, or
+ * the command (level 0).
+ */
+#define CONN_EXTENTS_MAX 65536
+
 /* MaxOutstandingR2T that is granted at most. */
 #define TASK_R2TS_MAX 8
 

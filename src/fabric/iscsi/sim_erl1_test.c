@@ -205,7 +205,7 @@ static void start(struct job *k, uint32_t nth)
 	uint32_t n = pick(3) ? 1 + pick(AREA) : 1, first;
 	bool write = pick(2);
 
-	extents_free(k->have);
+	extents_free(k->have, NULL);
 	memset(k, 0, sizeof(*k));
 	k->active = true;
 	k->write = write;
@@ -304,8 +304,8 @@ static void ask_data(struct job *k, uint32_t run, bool again)
 	if (!k->write && !k->tag && pick(3) == 0) {
 		k->tag = 1 + pick(1000);
 		k->has_status = false;
-		k->have = extents_free(k->have);
-		(void)extents_add(&k->have, 0, k->datack_bytes);
+		k->have = extents_free(k->have, NULL);
+		(void)extents_add(&k->have, NULL, 0, k->datack_bytes);
 		memset(k->seen, 0, sizeof(k->seen));
 		k->exp_datasn = k->datack;
 		rdata++;
@@ -332,7 +332,7 @@ static void data_in(const struct bhs_data_in *d, const uint8_t *data, uint32_t n
 	strays += !p.pdus_in_order && !loss && off != extents_have(k->have, 0, k->bytes);
 	memcpy(k->data + off, data, n);
 	resent += extents_have(k->have, off, off + n) > 0;
-	assert_true(extents_add(&k->have, off, off + n) >= 0);
+	assert_true(extents_add(&k->have, NULL, off, off + n) >= 0);
 	was = k->exp_datasn;
 	k->seen[sn] = true;
 	if (sn > was)
@@ -636,7 +636,7 @@ static void end(void)
 	errmsg_init(&err);
 	loop_timer_disarm(loops_get(t.rig.k.loops, 0), &clock_timer);
 	for (unsigned i = 0; i < NTASKS; i++) {
-		tasks[i].have = extents_free(tasks[i].have);
+		tasks[i].have = extents_free(tasks[i].have, NULL);
 		tasks[i].active = false;
 	}
 	(void)sim_run(t.rig.k.loops, NULL, NULL, 500);

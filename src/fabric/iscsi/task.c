@@ -149,6 +149,7 @@ void task_detach(struct task *task)
 	if (task->tx.kept)
 		retain_take(conn, task);
 	task_forget_itt(task);
+	task_data_moves(task, &conn->extents, NULL);
 	leave_conn(task);
 	tell_fewer(conn);
 }
@@ -156,6 +157,7 @@ void task_detach(struct task *task)
 void task_attach(struct task *task, struct conn *conn)
 {
 	task->conn = conn;
+	task_data_moves(task, NULL, &conn->extents);
 	conn->ntasks++;
 	if (task->immediate)
 		conn->nimmediate++;
