@@ -147,6 +147,22 @@ bool address_equal(const struct sockaddr_storage *a, const struct sockaddr_stora
 	       in6(a)->sin6_scope_id == in6(b)->sin6_scope_id;
 }
 
+int address_compare(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	int r;
+
+	if (a->ss_family != b->ss_family)
+		return a->ss_family < b->ss_family ? -1 : 1;
+	if (a->ss_family == AF_INET) {
+		r = memcmp(&in4(a)->sin_addr, &in4(b)->sin_addr, sizeof(in4(a)->sin_addr));
+	} else {
+		r = memcmp(&in6(a)->sin6_addr, &in6(b)->sin6_addr, sizeof(in6(a)->sin6_addr));
+		if (!r && in6(a)->sin6_scope_id != in6(b)->sin6_scope_id)
+			r = in6(a)->sin6_scope_id < in6(b)->sin6_scope_id ? -1 : 1;
+	}
+	return r ? r : (int)address_port(a) - (int)address_port(b);
+}
+
 bool address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
 	char x[ADDRESS_TEXT_BYTES], y[ADDRESS_TEXT_BYTES];

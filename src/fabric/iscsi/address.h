@@ -38,6 +38,9 @@ int address_family(const struct sockaddr_storage *ss);
 /* Whether both have the same address and port; and the same link, of link-local ones. */
 bool address_equal(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 
+/* <0, 0, >0: an order of all addresses, with 0 where address_equal() is true. */
+int address_compare(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+
 /* The same but for the ports; IPv4 in IPv6 is IPv4. */
 bool address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 

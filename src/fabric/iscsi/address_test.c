@@ -83,6 +83,8 @@ static bool equal(const char *a, const char *b)
 	struct sockaddr_storage x = address(a), y = address(b);
 
 	assert_int_equal(address_equal(&x, &y), address_equal(&y, &x));
+	assert_int_equal(address_equal(&x, &y), address_compare(&x, &y) == 0);
+	assert_int_equal(address_compare(&x, &y) < 0, address_compare(&y, &x) > 0);
 	return address_equal(&x, &y);
 }
 

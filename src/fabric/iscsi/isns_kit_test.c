@@ -74,7 +74,8 @@ void set_port(struct server *s, uint32_t port, bool there)
 		i++;
 	if (there && i == s->nports)
 		s->ports[s->nports++] = (uint16_t)port;
-	else if (!there && i < s->nports)
+	assert_in_range(s->nports, 0, PORTALS_MAX);
+	if (!there && i < s->nports)
 		s->ports[i] = s->ports[--s->nports];
 }
 

@@ -39,12 +39,23 @@ static bool resolve(const struct isns_server *s, const struct isns_snap *of, uin
 /* Whether this server is to know a portal at that address, whatever it is called here. */
 static bool is_wanted(const struct isns_server *s, const struct sockaddr_storage *at)
 {
-	struct sockaddr_storage other;
+	struct sockaddr_storage any = { .ss_family = (sa_family_t)address_family(at) };
 
-	for (uint32_t i = 0; i < s->wanted->nportals; i++)
-		if (resolve(s, s->wanted, i, &other) && address_equal(&other, at))
-			return true;
-	return false;
+	if (isns_snap_has_portal(s->wanted, at))
+		return true;
+	if (!address_same_host(at, &s->local))
+		return false;
+	if (any.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&any)->sin6_port = htons(address_port(at));
+	else
+		((struct sockaddr_in *)&any)->sin_port = htons(address_port(at));
+	return isns_snap_has_portal(s->wanted, &any);
+}
+
+/* A message is ended when it has no room any more. */
+static bool has_room(const struct strbuf *b)
+{
+	return b->len < ISNS_MESSAGE_BYTES;
 }
 
 static void put_portal(struct strbuf *b, enum isns_tag address, enum isns_tag port,
@@ -73,36 +84,41 @@ static void put_portal_object(
 
 static void put_entity(const struct isns_server *s, struct strbuf *b)
 {
-	struct sockaddr_storage at;
-
 	isns_put_text(b, ISNS_ENTITY_ID, s->eid);
 	isns_put_u32(b, ISNS_ENTITY_PROTOCOL, ISNS_ENTITY_PROTOCOL_ISCSI);
 	if (s->isns->settings.period_s)
 		isns_put_u32(b, ISNS_REGISTRATION_PERIOD, s->isns->settings.period_s);
-	for (uint32_t i = 0; i < s->wanted->nportals; i++)
-		if (resolve(s, s->wanted, i, &at))
-			put_portal_object(s, b, &at);
 }
 
-/* 6.4, 6.5: a target, and the tag of its group at each of its portals. */
-static void put_target(
-	const struct isns_server *s, struct strbuf *b, const struct isns_snap_target *t)
+/* 6.4: a target. */
+static void put_node(struct strbuf *b, const struct isns_snap_target *t)
 {
-	struct sockaddr_storage at;
-
 	isns_put_text(b, ISNS_ISCSI_NAME, t->name);
 	isns_put_u32(b, ISNS_ISCSI_NODE_TYPE, ISNS_NODE_TARGET);
 	if (*t->alias)
 		isns_put_text(b, ISNS_ISCSI_ALIAS, t->alias);
-	for (uint32_t i = t->first; i < t->first + t->n; i++) {
-		const struct isns_snap_member *m = &s->wanted->members[i];
+}
+
+/*
+ * A target, and the tag of its group at its portals (6.5) from *member on: one at least, and as
+ * many as there is room for. True: those are all.
+ */
+static bool put_target(const struct isns_server *s, struct strbuf *b,
+	const struct isns_snap_target *t, uint32_t *member)
+{
+	struct sockaddr_storage at;
+
+	put_node(b, t);
+	do {
+		const struct isns_snap_member *m = &s->wanted->members[t->first + *member];
 
 		if (!resolve(s, s->wanted, m->portal, &at))
 			continue;
 		isns_put_text(b, ISNS_PG_ISCSI_NAME, t->name);
 		put_portal(b, ISNS_PG_PORTAL_ADDRESS, ISNS_PG_PORTAL_PORT, &at);
 		isns_put_u32(b, ISNS_PG_TAG, m->tag);
-	}
+	} while (++*member < t->n && has_room(b));
+	return *member == t->n;
 }
 
 /* Whether the server knows the target as it is. */
@@ -111,13 +127,33 @@ static bool is_known(const struct isns_server *s, const struct isns_snap_target 
 	return !s->full && isns_snap_same_target(s->wanted, t, s->done);
 }
 
-/* 5.6.5.1 DevAttrReg: the entity with its portals first, then targets, as many as fit. */
-static int message_register(const struct isns_server *s, struct strbuf *b, uint32_t *ret_next)
+/* The portals from *i on that the server does not know: as many as there is room for. */
+static bool put_portals(const struct isns_server *s, struct strbuf *b, uint32_t *i)
 {
 	const struct isns_snap *w = s->wanted;
-	bool first = s->next == 0, replace = first && s->full && !s->ever;
-	uint32_t i = first ? 0 : s->next - 1;
-	bool any = first;
+	struct sockaddr_storage at;
+	bool any = false;
+
+	for (; *i < w->nportals && has_room(b); ++*i) {
+		if (!resolve(s, w, *i, &at) ||
+			(!s->full && isns_snap_has_portal(s->done, &w->portals[*i].addr)))
+			continue;
+		put_portal_object(s, b, &at);
+		any = true;
+	}
+	return any;
+}
+
+/*
+ * 5.6.5.1 DevAttrReg: the entity, then its portals, then its targets, in as many messages as that
+ * takes. All but the first add to the entity, whose identifier is the key of each.
+ */
+static int message_register(
+	const struct isns_server *s, struct strbuf *b, struct isns_cursor *ret_next)
+{
+	const struct isns_snap *w = s->wanted;
+	struct isns_cursor at = s->next;
+	bool first = at.i == 0, replace = first && s->full && !s->ever, any = first;
 
 	isns_begin(b, ISNS_DEV_ATTR_REG, ISNS_FLAG_CLIENT | (replace ? ISNS_FLAG_REPLACE : 0),
 		s->transaction);
@@ -126,22 +162,28 @@ static int message_register(const struct isns_server *s, struct strbuf *b, uint3
 	put_delimiter(b);
 	if (first)
 		put_entity(s, b);
-	for (; i < w->ntargets && (b->len < ISNS_MESSAGE_BYTES || !any); i++) {
-		if (is_known(s, &w->targets[i]))
-			continue;
-		put_target(s, b, &w->targets[i]);
-		any = true;
+	any = put_portals(s, b, &at.i) || any;
+	if (first && at.i < w->nportals)
+		put_node(b, &w->targets[0]); /* 5.6.1: who asks must be there */
+	while (at.i >= w->nportals && at.i - w->nportals < w->ntargets && (has_room(b) || !any)) {
+		const struct isns_snap_target *t = &w->targets[at.i - w->nportals];
+		bool known = is_known(s, t);
+
+		any = any || !known;
+		if (known || put_target(s, b, t, &at.member))
+			at = (struct isns_cursor){ .i = at.i + 1 };
 	}
-	*ret_next = i + 1;
+	*ret_next = at;
 	return any;
 }
 
 /* 5.6.5.4 DevDereg: what the server knows and is not any more. */
-static int message_deregister(const struct isns_server *s, struct strbuf *b, uint32_t *ret_next)
+static int message_deregister(
+	const struct isns_server *s, struct strbuf *b, struct isns_cursor *ret_next)
 {
 	const struct isns_snap *d = s->done;
 	struct sockaddr_storage at;
-	uint32_t i = s->next;
+	uint32_t i = s->next.i;
 	bool any = false;
 
 	if (!d)
@@ -162,15 +204,15 @@ static int message_deregister(const struct isns_server *s, struct strbuf *b, uin
 		put_portal(b, ISNS_PORTAL_ADDRESS, ISNS_PORTAL_PORT, &at);
 		any = true;
 	}
-	*ret_next = i;
+	*ret_next = (struct isns_cursor){ .i = i };
 	return any;
 }
 
 /* 5.6.5.5 SCNReg, one for each target: initiators of its domains, and itself. */
-static int message_scn(const struct isns_server *s, struct strbuf *b, uint32_t *ret_next)
+static int message_scn(const struct isns_server *s, struct strbuf *b, struct isns_cursor *ret_next)
 {
 	const struct isns_snap *w = s->wanted;
-	uint32_t i = s->next;
+	uint32_t i = s->next.i;
 
 	while (i < w->ntargets && !s->full && s->done &&
 		isns_snap_has_target(s->done, w->targets[i].name))
@@ -184,14 +226,14 @@ static int message_scn(const struct isns_server *s, struct strbuf *b, uint32_t *
 	isns_put_u32(b, ISNS_ISCSI_SCN_BITMAP,
 		ISNS_SCN_INITIATORS_AND_SELF | ISNS_SCN_OBJECT_REMOVED | ISNS_SCN_OBJECT_ADDED |
 			ISNS_SCN_OBJECT_UPDATED);
-	*ret_next = i + 1;
+	*ret_next = (struct isns_cursor){ .i = i + 1 };
 	return 1;
 }
 
-int isns_message(const struct isns_server *s, struct strbuf *b, uint32_t *ret_next)
+int isns_message(const struct isns_server *s, struct strbuf *b, struct isns_cursor *ret_next)
 {
 	static int (*const steps[])(
-		const struct isns_server *s, struct strbuf *b, uint32_t *ret_next) = {
+		const struct isns_server *s, struct strbuf *b, struct isns_cursor *ret_next) = {
 		[ISNS_STEP_REGISTER] = message_register,
 		[ISNS_STEP_DEREGISTER] = message_deregister,
 		[ISNS_STEP_SCN] = message_scn,

@@ -20,6 +20,12 @@ enum isns_state {
 /* What is sent one after the other to make a server's data ours. */
 enum isns_step { ISNS_STEP_REGISTER, ISNS_STEP_DEREGISTER, ISNS_STEP_SCN, ISNS_STEP_END };
 
+/* Where a step has come to. */
+struct isns_cursor {
+	uint32_t i; /* index of a portal or target; what comes first is isns_message.c's */
+	uint32_t member; /* of that target */
+};
+
 struct isns_server {
 	struct list at; /* in isns->servers */
 	struct isns *isns;
@@ -40,7 +46,7 @@ struct isns_server {
 	bool again; /* the settings have changed in the midst of a round */
 	bool ever; /* registered since the daemon's start: what it has is ours */
 	enum isns_step step;
-	uint32_t next; /* index in the step */
+	struct isns_cursor next; /* in the step */
 	uint16_t transaction, awaited; /* function of the response; 0: none */
 	uint32_t period_s, esi_interval_s; /* as the server has granted them; 0: none */
 	bool no_esi; /* the server has no inquiries */
@@ -96,10 +102,10 @@ void isns_server_recheck(struct isns_server *s);
 /* ---- isns_message.c: the requests ---- */
 
 /*
- * The next message of the round; *ret_next is the index to go on with. 0: the step has no more;
+ * The next message of the round; *ret_next is where to go on. 0: the step has no more;
  * 1: b holds it. The header is begun.
  */
-int isns_message(const struct isns_server *s, struct strbuf *b, uint32_t *ret_next);
+int isns_message(const struct isns_server *s, struct strbuf *b, struct isns_cursor *ret_next);
 void isns_message_query(const struct isns_server *s, struct strbuf *b);
 void isns_message_leave(const struct isns_server *s, struct strbuf *b);
 

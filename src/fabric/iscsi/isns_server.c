@@ -131,7 +131,7 @@ static void send_next(struct isns_server *s)
 	while (s->step != ISNS_STEP_END && !(got = isns_message(s, &b, &s->next))) {
 		strbuf_reset(&b);
 		s->step++;
-		s->next = 0;
+		s->next = (struct isns_cursor){ 0 };
 	}
 	if (got) {
 		s->info.registrations += s->step == ISNS_STEP_REGISTER;
@@ -193,7 +193,7 @@ static void begin_round(struct isns_server *s)
 	s->esi_interval_s = 0;
 	s->full = !s->done || !s->done->ntargets;
 	s->step = ISNS_STEP_REGISTER;
-	s->next = 0;
+	s->next = (struct isns_cursor){ 0 };
 	send_next(s);
 }
 

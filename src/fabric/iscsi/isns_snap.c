@@ -40,32 +40,17 @@ static bool address_of(const struct portal *p, struct sockaddr_storage *ret)
 	return !address_is_link_local(ret);
 }
 
-/* The index of the portal of that address, made if it is new. */
-static bool portal_index(struct isns_snap *s, const struct sockaddr_storage *addr, uint32_t *ret)
-{
-	for (uint32_t i = 0; i < s->nportals; i++) {
-		if (address_equal(&s->portals[i].addr, addr)) {
-			*ret = i;
-			return true;
-		}
-	}
-	if (!GROW(s, portals))
-		return false;
-	*ret = s->nportals;
-	s->portals[s->nportals++].addr = *addr;
-	return true;
-}
-
+/* With a portal of its own, until merge_portals(). */
 static bool add_member(struct isns_snap *s, const struct portal *p)
 {
 	struct sockaddr_storage addr;
-	uint32_t index;
 
 	if (!address_of(p, &addr))
 		return true;
-	if (!portal_index(s, &addr, &index) || !GROW(s, members))
+	if (!GROW(s, portals) || !GROW(s, members))
 		return false;
-	s->members[s->nmembers++] = (struct isns_snap_member){ index, p->tpg->tag };
+	s->portals[s->nportals].addr = addr;
+	s->members[s->nmembers++] = (struct isns_snap_member){ s->nportals++, p->tpg->tag };
 	return true;
 }
 
@@ -106,6 +91,46 @@ static int by_name(const void *a, const void *b)
 	return by_key(((const struct isns_snap_target *)a)->name, b);
 }
 
+static int by_address(const void *a, const void *b)
+{
+	return address_compare(&((const struct isns_snap_portal *)a)->addr,
+		&((const struct isns_snap_portal *)b)->addr);
+}
+
+static uint32_t portal_index(const struct isns_snap *s, const struct sockaddr_storage *addr)
+{
+	struct isns_snap_portal key = { *addr }, *p;
+
+	p = s->nportals ? bsearch(&key, s->portals, s->nportals, sizeof(key), by_address) : NULL;
+	return p ? (uint32_t)(p - s->portals) : UINT32_MAX;
+}
+
+/* Portals of one address, of different targets, become one. False: memory is short. */
+static bool merge_portals(struct isns_snap *s)
+{
+	struct isns_snap_portal *all = s->portals;
+	uint32_t n = s->nportals;
+
+	if (!n)
+		return true;
+	s->portals = malloc(n * sizeof(*all));
+	if (!s->portals) {
+		s->portals = all;
+		return false;
+	}
+	memcpy(s->portals, all, n * sizeof(*all));
+	s->portals_cap = n;
+	qsort(s->portals, n, sizeof(*all), by_address);
+	s->nportals = 1;
+	for (uint32_t i = 1; i < n; i++)
+		if (by_address(&s->portals[i], &s->portals[s->nportals - 1]))
+			s->portals[s->nportals++] = s->portals[i];
+	for (uint32_t i = 0; i < s->nmembers; i++)
+		s->members[i].portal = portal_index(s, &all[s->members[i].portal].addr);
+	free(all);
+	return true;
+}
+
 struct isns_snap *isns_snap_new(struct entity *e)
 {
 	struct isns_snap *s = calloc(1, sizeof(*s));
@@ -122,6 +147,7 @@ struct isns_snap *isns_snap_new(struct entity *e)
 			break;
 	}
 	engine_unlock(e->eng);
+	good = good && merge_portals(s);
 	if (good && s->ntargets)
 		qsort(s->targets, s->ntargets, sizeof(*s->targets), by_name);
 	if (good)
@@ -192,4 +218,9 @@ bool isns_snap_same_target(
 bool isns_snap_has_target(const struct isns_snap *s, const char *name)
 {
 	return find(s, name) != NULL;
+}
+
+bool isns_snap_has_portal(const struct isns_snap *s, const struct sockaddr_storage *addr)
+{
+	return portal_index(s, addr) != UINT32_MAX;
 }

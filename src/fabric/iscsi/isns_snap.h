@@ -31,7 +31,7 @@ struct isns_snap_target {
 
 struct isns_snap {
 	unsigned refs; /* of one loop */
-	struct isns_snap_portal *portals;
+	struct isns_snap_portal *portals; /* by address */
 	struct isns_snap_target *targets; /* by name */
 	struct isns_snap_member *members;
 	uint32_t nportals, ntargets, nmembers;
@@ -48,6 +48,8 @@ struct isns_snap *isns_snap_new(struct entity *e);
 struct isns_snap *isns_snap_ref(struct isns_snap *s);
 void isns_snap_unref(struct isns_snap *s); /* NULL: nothing */
 bool isns_snap_equal(const struct isns_snap *a, const struct isns_snap *b);
+/* Whether it has a portal of that very address, 0.0.0.0 and :: as such. */
+bool isns_snap_has_portal(const struct isns_snap *s, const struct sockaddr_storage *addr);
 /* Whether it has a target of that name. */
 bool isns_snap_has_target(const struct isns_snap *s, const char *name);
 /* Whether b has the target t of a just so: alias, portals, tags. */

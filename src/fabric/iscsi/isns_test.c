@@ -144,6 +144,46 @@ static void test_many(void **state)
 	assert_int_equal(b.servers[0].nnodes, 50);
 }
 
+/*
+ * More portals than one message holds, and a target that has them all: the entity comes first, what
+ * follows is added to it, and each message has room (5.1.4: 65,532 bytes).
+ */
+static void test_many_portals(void **state)
+{
+	enum { N = 2000 };
+	struct server *s = &b.servers[0];
+	struct portal *p[N];
+	char name[32];
+	unsigned before;
+
+	add_target("10.0.0.1:3260");
+	for (unsigned i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "10.0.0.1:%u", 10000 + i);
+		assert_int_equal(portal_new(b.tpgs[0], name, &p[i], NULL), 0);
+	}
+	add_target("10.0.0.1:3260");
+	serve(s);
+	configure("10.0.0.5");
+	settled();
+	assert_int_equal(s->nports, N + 1);
+	assert_int_equal(s->nnodes, 2);
+	assert_int_equal(s->npgs, N + 2);
+	assert_int_equal(s->replaces, 1);
+	assert_int_equal(info(0).portals, N + 1);
+	/* Of a change what is known is not told again. */
+	before = s->registrations;
+	add_target("10.0.0.1:3261");
+	settled();
+	assert_int_equal(s->nports, N + 2);
+	assert_int_equal(s->registrations, before + 1);
+	for (unsigned i = 0; i < N; i++)
+		assert_int_equal(portal_free(p[i], NULL), 0);
+	isns_changed(b.e->isns);
+	settled();
+	assert_int_equal(s->nports, 2);
+	assert_int_equal(s->replaces, 1);
+}
+
 /* The pauses between tries double, up to a minute and a quarter more. */
 static void test_back_off(void **state)
 {
@@ -628,6 +668,7 @@ int main(void)
 		CASE(test_what_is_told),
 		CASE(test_any_narrowed),
 		CASE(test_many),
+		CASE(test_many_portals),
 		CASE(test_back_off),
 		CASE(test_nobody_there),
 		CASE(test_silent),

@@ -14,7 +14,7 @@
 
 #define S UINT64_C(1000000000)
 
-enum { NODES_MAX = 400, PORTALS_MAX = 16, STEPS = 2000000 };
+enum { NODES_MAX = 400, PORTALS_MAX = 4096, STEPS = 2000000 };
 
 enum mood {
 	ANSWERS,
