@@ -133,6 +133,23 @@ def test_registration(new_daemon, isnsd):
     assert s.portals() == []
 
 
+def test_many_portals(new_daemon, isnsd):
+    """5.6.5.1: more portals than one message may hold (8 KiB in open-isns): all of them are one entity's, in the
+    server's view too."""
+    s, d = isnsd(), new_daemon()
+    more = [f"127.1.{i // 100}.{i % 100 + 1}" for i in range(300)]
+    with d.control() as c:
+        for address in more:
+            c.call("portal.add", address=f"{address}:{d.port}")
+    enroll(d, s)
+    until(lambda: registered(d, s))
+    s.join()
+    assert s.names() == sorted([FRIEND, d.iqn])
+    assert s.portals() == sorted((a, f"{d.port}/tcp") for a in [*more, d.host])
+    d.stop()
+    assert s.portals() == []
+
+
 def test_discovery_by_it(new_daemon, isnsd):
     """An initiator that knows the server alone finds the target, and logs in."""
     s, d = isnsd(), new_daemon()

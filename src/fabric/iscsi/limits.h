@@ -101,8 +101,11 @@
 /* Targets, portals, and portals of targets that are registered. */
 #define ISNS_OBJECTS_MAX 65536
 
-/* A request of ours is ended when it has become so long; the longest target adds some KiB. */
-#define ISNS_MESSAGE_BYTES 8192
+/*
+ * A request of ours is ended when it has become so long; what was begun then adds less than 1 KiB.
+ * open-isns takes and gives no messages above 8 KiB, and its answers repeat what they are about.
+ */
+#define ISNS_MESSAGE_BYTES 4096
 
 /* Connections that servers have made to us, 64 KiB each; the oldest gives way. */
 #define ISNS_CALLERS_MAX 16
