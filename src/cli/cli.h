@@ -66,7 +66,8 @@ struct cli_command {
 /* Tables of the subcommands, a file each; they end with a NULL group. */
 extern const struct cli_command tree_commands[], disk_commands[], target_commands[], lun_commands[],
 	alua_commands[], auth_commands[], session_commands[], isns_commands[],
-	reservation_commands[], config_commands[], daemon_commands[];
+	reservation_commands[], config_commands[], daemon_commands[], share_commands[],
+	top_commands[], offload_commands[], export_commands[];
 
 /* Exit statuses, besides 0. */
 enum {
@@ -141,7 +142,7 @@ int secret_from_file(json_t *params, const char *file_param, const char *param, 
 /* A column of a table of JSON objects: key of the value and how it is shown. */
 struct column {
 	const char *title, *key;
-	enum { COL_TEXT, COL_NUMBER, COL_SIZE, COL_YES, COL_LIST } kind;
+	enum { COL_TEXT, COL_NUMBER, COL_SIZE, COL_ABOUT, COL_YES, COL_LIST } kind;
 };
 /* Print rows (an array of objects); "none" says what there is none of. */
 void table_print(const json_t *rows, const struct column *columns, const char *none);

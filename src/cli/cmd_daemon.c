@@ -48,12 +48,18 @@ static int show_methods(struct cli *cli, json_t *result)
 	return 0;
 }
 
+static int ends_all(struct cli *cli)
+{
+	return cli_confirm_sessions(cli, NULL, 0, NULL);
+}
+
 const struct cli_command daemon_commands[] = {
 	{ "status", NULL, "tell how the daemon is", "status", show_status },
 	{ "version", NULL, "tell the daemon's version", "version", show_object },
 	{ "log", NULL, "show or set how much is logged", "log.level", show_text,
 		.args = { { "level", ARG_OPTIONAL, false, "error, warn, info or debug" } } },
-	{ "shutdown", NULL, "end all sessions and the daemon; nothing is saved", "shutdown", NULL },
+	{ "shutdown", NULL, "end all sessions and the daemon; nothing is saved", "shutdown", NULL,
+		.danger = ends_all },
 	{ "methods", NULL, "list the methods of the control socket, for programs", "help",
 		show_methods },
 	{ NULL },

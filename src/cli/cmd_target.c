@@ -35,6 +35,15 @@ static int read_secrets(struct cli *cli, struct errmsg *err)
 		 : secret_from_file(cli->params, "mutual_password_file", "mutual_password", err);
 }
 
+static int ends_sessions(struct cli *cli)
+{
+	const json_t *p = cli->params;
+
+	return cli_confirm_sessions(cli, json_string_value(json_object_get(p, "target")),
+		json_integer_value(json_object_get(p, "tpg")),
+		json_string_value(json_object_get(p, "initiator")));
+}
+
 #define WHERE                                                                                      \
 	{ "target", ARG_OPTION, false, "the target; needed if there are several" },                \
 	{                                                                                          \
@@ -51,7 +60,8 @@ const struct cli_command target_commands[] = {
 			{ "address", ARG_OPTION, false, "a portal for it, 10.0.0.1:3260" },
 			{ "advertise", ARG_OPTION, false, "what initiators are told instead" } } },
 	{ "target", "remove", "end the sessions of a target and remove it", "target.remove", NULL,
-		.args = { { "target", ARG_POSITION, false, "its name" } } },
+		.args = { { "target", ARG_POSITION, false, "its name" } },
+		.danger = ends_sessions },
 	{ "target", "access", "say who may log in", "target.access", show_one,
 		.args = { { "access", ARG_POSITION, false,
 				  "allow-list (those with an acl), anyone-read or anyone-write" },
@@ -86,6 +96,7 @@ const struct cli_command target_commands[] = {
 			{ "read_only", ARG_FLAG, false, "map the LUNs write-protected" }, WHERE },
 		.prepare = read_secrets },
 	{ "acl", "remove", "end the sessions of an initiator and let it in no more", "acl.remove",
-		NULL, .args = { { "initiator", ARG_POSITION, false, "its name" }, WHERE } },
+		NULL, .args = { { "initiator", ARG_POSITION, false, "its name" }, WHERE },
+		.danger = ends_sessions },
 	{ NULL },
 };

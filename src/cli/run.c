@@ -16,9 +16,10 @@
 #include "cli/render.h"
 #include "cli/verb.h"
 
-static const struct cli_command *const tables[] = { daemon_commands, disk_commands, target_commands,
-	lun_commands, alua_commands, auth_commands, session_commands, isns_commands,
-	reservation_commands, config_commands, tree_commands };
+static const struct cli_command *const tables[] = { share_commands, daemon_commands, top_commands,
+	offload_commands, export_commands, disk_commands, target_commands, lun_commands,
+	alua_commands, auth_commands, session_commands, isns_commands, reservation_commands,
+	config_commands, tree_commands };
 
 enum { NTABLES = sizeof(tables) / sizeof(tables[0]) };
 

@@ -32,6 +32,20 @@ static void list(const json_t *v, struct strbuf *out)
 	}
 }
 
+/* To three digits or so, for figures that change: "12.3M". */
+static void about(double x, struct strbuf *out)
+{
+	static const char units[] = "BKMGTPE";
+	int u = 0;
+
+	for (; x >= 1024 && units[u + 1]; u++)
+		x /= 1024;
+	if (u)
+		strbuf_printf(out, "%.1f%c", x, units[u]);
+	else
+		strbuf_printf(out, "%.0f", x);
+}
+
 static void cell(const json_t *row, const struct column *c, struct strbuf *out)
 {
 	const json_t *v = json_object_get(row, c->key);
@@ -40,6 +54,8 @@ static void cell(const json_t *row, const struct column *c, struct strbuf *out)
 	strbuf_reset(out);
 	if (c->kind == COL_SIZE)
 		strbuf_puts(out, num_format_size(size, (uint64_t)json_integer_value(v)));
+	else if (c->kind == COL_ABOUT)
+		about((double)json_integer_value(v), out);
 	else if (c->kind == COL_LIST)
 		list(v, out);
 	else
@@ -71,6 +87,11 @@ static void put_cell(const char *text, int width, bool right, bool last)
 	fputs(last ? "\n" : "  ", stdout);
 }
 
+static bool is_figure(const struct column *c)
+{
+	return c->kind == COL_NUMBER || c->kind == COL_SIZE || c->kind == COL_ABOUT;
+}
+
 void table_print(const json_t *rows, const struct column *columns, const char *none)
 {
 	int width[COLUMNS_MAX] = { 0 };
@@ -93,14 +114,11 @@ void table_print(const json_t *rows, const struct column *columns, const char *n
 		}
 	}
 	for (unsigned c = 0; c < n; c++)
-		put_cell(columns[c].title, width[c],
-			columns[c].kind == COL_NUMBER || columns[c].kind == COL_SIZE, c == n - 1);
+		put_cell(columns[c].title, width[c], is_figure(&columns[c]), c == n - 1);
 	json_array_foreach (rows, i, row) {
 		for (unsigned c = 0; c < n; c++) {
 			cell(row, &columns[c], &b);
-			put_cell(b.s, width[c],
-				columns[c].kind == COL_NUMBER || columns[c].kind == COL_SIZE,
-				c == n - 1);
+			put_cell(b.s, width[c], is_figure(&columns[c]), c == n - 1);
 		}
 	}
 	strbuf_done(&b);

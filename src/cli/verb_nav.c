@@ -181,6 +181,22 @@ int verb_status(struct verb_call *c)
 	return 0;
 }
 
+/* Whose disk it says it is: what follows LIO's words. */
+static void add_wwn(struct verb_call *c, const char *raw, json_t *out)
+{
+	char path[VIEW_PATH_CHARS + 32];
+	struct errmsg err;
+	json_t *value;
+	const char *serial;
+
+	snprintf(path, sizeof(path), "%s/wwn/vpd_unit_serial", raw);
+	value = cli_call(c->cli, "get", json_pack("{s:s}", "path", path), &err);
+	serial = value ? strchr(json_string_value(value), ':') : NULL;
+	if (serial)
+		json_object_set_new(out, "wwn", json_string(serial + 1 + strspn(serial + 1, " ")));
+	json_decref(value);
+}
+
 /* What is worth a line: every value of the directory itself, and of an object's name. */
 int verb_info(struct verb_call *c)
 {
@@ -197,6 +213,8 @@ int verb_info(struct verb_call *c)
 		rows = cli_ask(c->cli, "disk.list", json_pack("{s:s}", "name", raw.s + 6));
 	json_object_set_new(out, "path", json_string(c->at.text));
 	json_object_update(out, json_array_get(rows, 0));
+	if (rows)
+		add_wwn(c, raw.s, out);
 	json_array_foreach (json_object_get(result, "attrs"), i, a) {
 		json_t *value = json_object_get(a, "value");
 

@@ -5,11 +5,15 @@ import json
 import os
 import re
 import subprocess
+import threading
 
 import pexpect
 import pytest
 
+from lib import initiator
+from lib import pdu as p
 from lib.daemon import ULIO, Daemon, sanitizer_env
+from lib.ports import give_port, take_port
 
 IQN = "iqn.2026-01.example.test:shell"
 INITIATOR = "iqn.2026-01.example.test:initiator"
@@ -300,3 +304,278 @@ def test_json(run):
     assert json.loads(block_size) == {"block_size": "512"}
     assert json.loads(run("--json", "get", "global"))["auto_save_on_exit"] == "true"
     assert json.loads(run("--json", "ls", "/core"))["dirs"] == ["alua", "rd_mcp_0"]
+
+
+# --- targetcli's language
+
+SCSI_ID = "b1d5e8a0-0000-4000-8000-000000000001"
+TPG, LUNS, ACLS, PORTALS = (f"/iscsi/{IQN}/tpg1{sub}" for sub in ("", "/luns", "/acls", "/portals"))
+ACL = f"{ACLS}/{INITIATOR}"
+# What is said, and a part of the answer; the exit status if it is not 0. {dir} is a scratch folder.
+TARGETCLI = [
+    ("/backstores/fileio create name=f1 file_or_dev={dir}/f1.img size=16M write_back=false", "Created fileio"),
+    ("/backstores/fileio create f2 {dir}/f2.img 16M sparse=false wwn=" + SCSI_ID, "Created fileio"),
+    ("/backstores/fileio create f3 {dir}/f2.img", "has it already", 1),
+    ("/backstores/fileio create f3 {dir}/none.img", "needs a size", 2),
+    ("/backstores/fileio create f1 {dir}/f9.img 16M", "there is such a storage object", 1),
+    ("/backstores/fileio create f4 {dir}/there.img", "Created fileio"),
+    ("/backstores/ramdisk create r1 64M", "Created ramdisk"),
+    ("/backstores/ramdisk create r2 64M nullio=true", "Created ramdisk"),
+    ("/backstores/ramdisk create r3 much", "size much", 2),
+    ("/backstores/block create name=b1 dev=/nonexistent readonly=true", "/nonexistent", 1),
+    ("/backstores/pscsi create p1 /dev/nonexistent", "pscsi", 1),
+    ("/backstores/user:null create u1 16M cfgstring=", "Created user"),
+    ("/backstores/fileio/f1 status", "write-thru deactivated"),
+    ("/backstores/fileio/f2 info", SCSI_ID),
+    ("/backstores/fileio/f1 version", "version"),
+    ("/backstores/fileio/f1 get attribute block_size emulate_caw", "block_size=512"),
+    ("/backstores/fileio/f1 get attribute", "emulate_tpu="),
+    ("/backstores/fileio/f1 get attribute colour", "no such attribute", 2),
+    ("/backstores/fileio/f1 set attribute emulate_tpu=1 is_nonrot=1", "Parameter is_nonrot is now '1'."),
+    ("/backstores/fileio/f1 set attribute block_size=7", "block_size", 1),
+    ("/backstores/fileio/f1 set attribute block_size", "NAME=VALUE", 2),
+    ("/backstores/fileio/f1/alua create g 5", "Created ALUA group g"),
+    ("/backstores/fileio/f1/alua create h 5", "5", 1),
+    ("/backstores/fileio/f1/alua/g set alua alua_access_state=2", "is now '2'"),
+    ("/backstores/fileio/f1/alua/g get alua alua_access_state", "alua_access_state=2"),
+    ("/backstores/fileio/f1/alua/g get alua", "preferred="),
+    (f"/iscsi create {IQN}", "Created TPG 1."),
+    (f"/iscsi create {IQN}", "there is one already", 1),
+    ("/iscsi create", "Created target iqn.2024-07.internal.ulio:"),
+    ("/iscsi create not/aname", "not", 1),
+    (f"/iscsi/{IQN} create 2", "Created TPG 2."),
+    (f"/iscsi/{IQN} create", "Created TPG 3."),
+    (f"/iscsi/{IQN} create tpg9", "Created TPG 9."),
+    (f"/iscsi/{IQN} create x", "tag x", 2),
+    (f"/iscsi/{IQN} delete 2", "Deleted TPG 2."),
+    (f"/iscsi/{IQN} delete tpg9", "Deleted TPG 9."),
+    (f"{TPG} disable", "disabled"),
+    (f"{TPG} status", "disabled"),
+    (f"{TPG} enable", "enabled"),
+    (f"{TPG} set attribute authentication=0 generate_node_acls=1 demo_mode_write_protect=0 cache_dynamic_acls=1",
+     "Parameter cache_dynamic_acls is now '1'."),
+    (f"{TPG} set parameter MaxRecvDataSegmentLength=262144 InitialR2T=No", "InitialR2T is now 'No'"),
+    (f"{TPG} get attribute", "demo_mode_write_protect=0"),
+    (f"{TPG} get parameter AuthMethod", "AuthMethod=CHAP,None"),
+    (f"{TPG} set auth userid=u password=long-secret-1 mutual_userid=t mutual_password=long-secret-2",
+     "Parameter mutual_password is set."),
+    (f"{TPG} get auth", "userid="),
+    (f"{TPG} get nonsense", "no such group", 2),
+    (f"{PORTALS} create 10.0.0.1 3261", "10.0.0.1:3261"),
+    (f"{PORTALS} create 10.0.0.1", "in use", 1),                  # 0.0.0.0:3260 is there: as in LIO
+    (f"{PORTALS} create ip_address=10.0.0.1 ip_port=3262", "10.0.0.1:3262"),
+    (f"{PORTALS} create ::1", "[::1]:3260"),
+    (f"{PORTALS} create 10.0.0.1 x", "ip_port x", 2),
+    (f"{PORTALS} delete 10.0.0.1 3261", "Deleted network portal"),
+    (f"{PORTALS} delete ::1 3260", "Deleted network portal"),
+    (f"{PORTALS} delete 0.0.0.0 3260", "Deleted network portal"),
+    (f"{PORTALS} create", "0.0.0.0:3260"),
+    (f"{PORTALS} delete 10.9.9.9", "no such directory", 1),
+    (f"{PORTALS}/10.0.0.1:3262 enable_iser false", "disabled"),
+    (f"{PORTALS}/10.0.0.1:3262 enable_iser true", "iser", 1),
+    (f"{PORTALS}/10.0.0.1:3262 enable_offload false", "disabled"),
+    (f"{LUNS} create /backstores/fileio/f1", "Created LUN 0."),
+    (f"{LUNS} create /backstores/fileio/f1", "is LUN 0", 1),
+    (f"{LUNS} create /backstores/ramdisk/r1 5 add_mapped_luns=false", "Created LUN 5."),
+    (f"{LUNS} create {{dir}}/lun.img", "Created storage object lun.img."),
+    (f"{LUNS} create /nonexistent", "no file or device", 2),
+    (f"{LUNS}/lun0 set alua alua_tg_pt_gp_name=g", "is now 'g'"),
+    (f"{LUNS}/lun0 get alua alua_tg_pt_gp_name", "TG Port Alias: g"),
+    (f"{ACLS} create {INITIATOR}", "Created mapped LUN 5 of LUN 5"),
+    (f"{ACLS} create {INITIATOR}2 add_mapped_luns=false", "Created node ACL"),
+    (f"{LUNS} create /backstores/ramdisk/r2", f"Created mapped LUN 2 of LUN 2 for {INITIATOR}2."),
+    (f"{ACL}2 create 3 0 write_protect=1", "Created mapped LUN 3 of LUN 0"),
+    (f"{ACL}2 create 4 /backstores/fileio/f4", "Created mapped LUN 4 of LUN 3"),
+    (f"{ACL}2 create 4 0", "there is one already", 1),
+    (f"ls {ACL}2", "mapped_lun3"),
+    (f"{ACL}2 delete 3", "Deleted mapped LUN 3."),
+    (f"{ACL} set auth userid=u password=long-secret-1", "Parameter password is set."),
+    (f"{ACL} get attribute dataout_timeout", "dataout_timeout=3"),
+    (f"{ACL} set attribute dataout_timeout=20", "is now '20'"),
+    (f"{ACL} get parameter", "[ro]"),
+    (f"{ACL} info", "No active iSCSI Session"),
+    (f"{ACLS} tag {INITIATOR}2 name", "tagged name"),
+    (f"{ACLS}/name info", "name"),
+    (f"{ACLS} tag {INITIATOR} na.me", "new_tag", 2),
+    (f"{ACLS} untag name", "no tag"),
+    (f"{ACLS}/name info", "no such", 1),
+    (f"{ACLS} delete {INITIATOR}2", "Deleted node ACL"),
+    (f"{LUNS} delete lun5", "Deleted LUN 5."),
+    (f"{LUNS} delete 2", "Deleted LUN 2."),
+    ("/iscsi set discovery_auth enable=1 userid=d password=long-secret-3 mutual_userid=e "
+     "mutual_password=long-secret-4", "Parameter enable is now '1'."),
+    ("/iscsi get discovery_auth enable", "enable=1"),
+    ("/iscsi info", "lio_version"),
+    ("/iscsi version", "version"),
+    ("/iscsi ls", IQN),
+    ("ls / 2", "Targets: 2"),
+    ("status", "uptime"),
+    ("sessions", "no sessions"),
+    ("sessions list", "no sessions"),
+    ("sessions detail", "no such session", 1),
+    ("set global auto_add_default_portal=false auto_save_on_exit=true", "is now 'true'"),
+    ("set global export_backstore_name_as_model=perhaps", "true or false", 2),
+    ("get global", "auto_add_default_portal=false"),
+    (f"/iscsi create {IQN}2", "Created TPG 1."),
+    (f"ls /iscsi/{IQN}2", "Portals: 0"),
+    ("saveconfig", "Configuration saved"),
+    ("version", "version"),
+    (f"/iscsi delete {IQN}2", "Deleted target"),
+    ("/backstores/fileio delete f1", "Deleted storage object f1."),
+    ("/backstores/ramdisk delete r2 save=true", "Deleted storage object r2."),
+    ("clearconfig confirm=true", "cleared"),
+    ("ls", "Targets: 0"),
+]
+
+
+def test_targetcli(run, tmp_path):
+    """Every command of targetcli's that is in use, each as arguments of ulio, in this order."""
+    for name in ("there.img", "lun.img"):
+        with open(tmp_path / name, "wb") as f:
+            f.truncate(16 << 20)
+    wrong = []
+    for line, want, *status in TARGETCLI:
+        try:
+            said = run(*line.replace("{dir}", str(tmp_path)).split(), status=status[0] if status else 0)
+        except AssertionError as e:
+            wrong.append(str(e))
+        else:
+            if want not in said:
+                wrong.append(f"{line}: {want!r} is missing in: {said}")
+    assert not wrong, "\n".join(wrong)
+    assert os.stat(tmp_path / "f2.img").st_blocks * 512 >= 16 << 20         # sparse=false
+    assert os.stat(tmp_path / "f1.img").st_blocks * 512 < 16 << 20
+
+
+def test_targetcli_script(run, tmp_path):
+    """The same commands line by line, at their places."""
+    script = tmp_path / "script"
+    script.write_text(f"cd /backstores/ramdisk\ncreate r1 16M\ncd /iscsi\ncreate {IQN}\ncd {IQN}/tpg1/luns\n"
+                      f"create /backstores/ramdisk/r1\ncd ../acls\ncreate {INITIATOR}\ncd {INITIATOR}\npwd\nls\nexit\n")
+    said = run("-f", str(script))
+    assert f"{ACL}\n" in said and "mapped_lun0" in said and "[lun0 ramdisk/r1 (rw)]" in said
+
+
+# --- one line each
+
+
+@pytest.fixture
+def reachable():
+    """A daemon in our own network, with a free port, that serves nothing yet."""
+    port = take_port()
+    d = Daemon(disks=(), allow=(), port=port)
+    d.command = lambda: [*Daemon.command(d)[:1], "--control", d.control_path, "--state", d.state_dir, "--config",
+                         os.path.join(d.dir, "saveconfig.json")]
+    d.start()
+    yield d
+    d.stop()
+    d.discard()
+    give_port(port)
+
+
+def libiscsi(*args):
+    return subprocess.run(args, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_share(reachable, tmp_path):
+    """A file for one initiator: libiscsi uses it, others do not; unshare takes all of it away, but the data."""
+    d, image = reachable, tmp_path / "disk one.img"
+    me, portal = "iqn.2026-01.example.test:me", f"127.0.0.1:{reachable.port}"
+    said = d.ulio("share", str(image), "--to", me, "--size", "16M", "--portal", portal)
+    url = re.search(r"iscsi://\S+/0", said).group()
+    assert url.startswith(f"iscsi://{portal}/iqn.") and "iscsiadm" in said
+    inq = libiscsi("iscsi-inq", "-i", me, url)
+    assert "DIRECT_ACCESS" in inq.stdout, inq.stderr
+    assert libiscsi("iscsi-inq", "-i", "iqn.2026-01.example.test:other", url).returncode != 0
+    assert "iqn" in libiscsi("iscsi-ls", "-i", me, "-s", f"iscsi://{portal}").stdout
+    # a second one, of memory, for anyone: by a target of its own, on the same portal
+    other = json.loads(d.ulio("--json", "share", "ram:16M", "--to", "any", "--readonly"))
+    assert other["portal"] == portal and other["url"] != url
+    assert libiscsi("iscsi-inq", other["url"]).returncode == 0
+    assert libiscsi("iscsi-inq", "-i", "iqn.2026-01.example.test:other", url).returncode != 0
+    # what is in use is asked for
+    target = url.split("/")[3]
+    session = initiator.Session.open(("127.0.0.1", d.port), target, name=me)
+    assert "this ends 1 session" in d.ulio("unshare", str(image), fails=True)
+    d.ulio("--yes", "unshare", url)
+    session.conn.expect_closed(allow=(p.ASYNC,))
+    d.ulio("unshare", other["disk"])
+    assert json.loads(d.ulio("--json", "target", "list")) == [] == json.loads(d.ulio("--json", "disk", "list"))
+    assert image.stat().st_size == 16 << 20
+    assert "no disk" in d.ulio("unshare", str(image), fails=True)
+
+
+def test_share_refusals(reachable, tmp_path):
+    """Nothing stays of a share that fails."""
+    d, portal = reachable, f"127.0.0.1:{reachable.port}"
+    for args, word in ((["x.img"], "who may use it?"), (["x.img", "--to", "any"], "--size"),
+                       (["/", "--to", "any"], "no file"), (["ram:1", "--to", "any"], "4096"),
+                       (["ram:16M", "--to", "any", "--portal", "nowhere"], "nowhere"),
+                       (["ram:16M", "--to", "x" * 300, "--portal", portal], "too long")):
+        assert word in d.ulio("share", *args, fails=True)
+    assert json.loads(d.ulio("--json", "target", "list")) == [] == json.loads(d.ulio("--json", "disk", "list"))
+    one = json.loads(d.ulio("--json", "share", "ram:16M", "--to", INITIATOR, "--portal", portal))
+    assert "would open its 1 other" in d.ulio("share", "ram:16M", "--to", "any", "--target", one["target"], fails=True)
+    assert len(json.loads(d.ulio("--json", "disk", "list"))) == 1
+    (tmp_path / "a,b.img").write_bytes(b"\0" * 4096)
+    assert "comma" in d.ulio("share", str(tmp_path / "a,b.img"), "--to", "any", fails=True)
+
+
+def test_top(reachable):
+    d = reachable
+    shared = json.loads(d.ulio("--json", "share", "ram:16M", "--to", "any", "--portal", f"127.0.0.1:{d.port}"))
+    with initiator.Session.open(("127.0.0.1", d.port), shared["target"]) as s:
+        stop = threading.Event()
+
+        def load():
+            s.clear_ua(0)
+            while not stop.is_set():
+                s.capacity(0)
+
+        worker = threading.Thread(target=load)
+        worker.start()
+        try:
+            seen = json.loads(d.ulio("--json", "top", "--once"))
+            text = d.ulio("top", "--once")
+        finally:
+            stop.set()
+            worker.join()
+        s.logout()
+    assert seen["luns"][0]["disk"] == shared["disk"] and seen["luns"][0]["commands_s"] > 0
+    assert seen["sessions"][0]["commands_s"] > 0 and seen["sessions"][0]["in_s"] > 0
+    assert "COMMANDS/S" in text and "\x1b" not in text
+
+
+def test_check_offload(reachable, tmp_path):
+    seen = json.loads(reachable.ulio("--json", "check-offload"))
+    assert {"io_uring", "CRC32C", "locked memory", "daemon"} <= {c["what"] for c in seen["checks"]}
+    assert seen["verdict"] in ("good", "fair", "poor")
+    assert all("cure" in c for c in seen["checks"] if c["verdict"] != "good")
+    # without a daemon too
+    done = subprocess.run([ULIO, "--control", str(tmp_path / "none"), "check-offload"], capture_output=True, text=True,
+                          timeout=30, check=False)
+    assert done.returncode == 0 and "Verdict: " in done.stdout
+
+
+@pytest.mark.parametrize("preset, words", [
+    ("linux", ["replacement_timeout = 120", "iscsiadm -m node -T {target} --login"]),
+    ("windows", ["Connect-IscsiTarget -NodeAddress {target} -TargetPortalAddress 127.0.0.1", "TimeOutValue 60"]),
+    ("vmware", ["sendtarget add -A vmhba64 -a {portal}", "RecoveryTimeout -v 10"]),
+    ("proxmox", ["pvesm add iscsi ulio --portal {portal} --target {target}"]),
+    ("kubernetes", ["targetPortal: {portal}", "iqn: {target}", "storage: 16Mi", "lun: 0"]),
+])
+def test_export(reachable, preset, words):
+    d = reachable
+    portal = f"127.0.0.1:{d.port}"
+    assert "no targets" in d.ulio("export", "--preset", preset, fails=True)
+    target = json.loads(d.ulio("--json", "share", "ram:16M", "--to", "any", "--portal", portal))["target"]
+    text = d.ulio("export", "--preset", preset)
+    for word in words:
+        assert word.format(target=target, portal=portal) in text, text
+    assert "CHAP" not in text and not re.search(r"[{](target|portal|host|port|lun|size)[}]", text)
+    d.ulio("set", f"/iscsi/{target}/tpgt_1/attrib/authentication", "1")
+    d.ulio("portal", "add", f"[::1]:{d.port}")
+    text = d.ulio("export", "--preset", preset)
+    assert "CHAP" in text.upper()
+    assert preset == "proxmox" or "::1" in text
+    assert "is meant" in d.ulio("export", "--preset", "amiga", fails=True)
