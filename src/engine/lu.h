@@ -185,6 +185,8 @@ int lu_new(struct engine *eng, const char *name, const char *kind, struct backst
 int lu_free(struct lu *lu, struct errmsg *err);
 /* A pending LU's disk has come. Control thread. */
 int lu_attach(struct lu *lu, struct backstore *bs, struct errmsg *err);
+/* PRODUCT IDENTIFICATION as lu->attribs say it. Control thread. */
+void lu_product(const struct lu *lu, char product[17]);
 /* Defaults of a disk of this kind. */
 void lu_attribs_default(struct lu_attribs *a, const char *kind, struct backstore *bs);
 

@@ -83,6 +83,18 @@ static void keep_modes(struct lu_conf *conf, const struct mode_config *old)
 	}
 }
 
+void lu_product(const struct lu *lu, char product[17])
+{
+	/* Where two disks have one name, the second is "hba/name" to the engine. */
+	const char *slash = strchr(lu->name, '/');
+
+	/* As LIO: the name is cut to 15 characters. */
+	if (lu->attribs.emulate_model_alias)
+		snprintf(product, 17, "%.15s", slash ? slash + 1 : lu->name);
+	else
+		snprintf(product, 17, "%s", lu->attribs.product_id);
+}
+
 void lu_conf_derive(struct lu_conf *conf, void *arg)
 {
 	const struct lu *lu = arg;
@@ -96,10 +108,7 @@ void lu_conf_derive(struct lu_conf *conf, void *arg)
 	if (lu->bs && old.block_shift && old.readiness != LU_PENDING)
 		conf->readiness = old.readiness;
 	conf->medium_read_only = conf->a.read_only;
-	/* As LIO: the name is cut to 15 characters. */
-	snprintf(conf->product, sizeof(conf->product), "%.*s",
-		conf->a.emulate_model_alias ? 15 : 16,
-		conf->a.emulate_model_alias ? lu->name : conf->a.product_id);
+	lu_product(lu, conf->product);
 	if (lu->bs) {
 		backstore_info(lu->bs, &info);
 		take_info(conf, &info);

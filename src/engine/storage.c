@@ -57,7 +57,7 @@ static int get_info(const struct attr *a, void *obj, struct strbuf *out)
 	return 0;
 }
 
-/* Texts of at most STORAGE_TEXT_MAX bytes at a->offset. */
+/* Texts of a->min to STORAGE_TEXT_MAX bytes at a->offset. */
 static int get_text(const struct attr *a, void *obj, struct strbuf *out)
 {
 	char *text = *(char **)((char *)obj + a->offset);
@@ -70,9 +70,9 @@ static int set_text(const struct attr *a, void *obj, const char *value, struct e
 {
 	char **at = (char **)((char *)obj + a->offset), *copy;
 
-	if (strlen(value) > STORAGE_TEXT_MAX)
-		return errmsg_set(err, -EINVAL, "%s: at most %d bytes are possible", a->name,
-			STORAGE_TEXT_MAX);
+	if (strlen(value) > STORAGE_TEXT_MAX || (a->min && !*value))
+		return errmsg_set(err, -EINVAL, "%s: %u to %d bytes are possible", a->name,
+			(unsigned)a->min, STORAGE_TEXT_MAX);
 	copy = strdup(value);
 	if (!copy)
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", a->name);
@@ -136,6 +136,7 @@ static const struct attr storage_attrs[] = {
 		.get = get_text,
 		.set = set_text,
 		.offset = offsetof(struct storage, udev_path),
+		.min = 1,
 		.doc = "The path of the disk, for tools; not used." },
 	{ .name = "alias",
 		.get = get_text,

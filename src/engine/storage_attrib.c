@@ -114,6 +114,15 @@ static int set_ignored(const struct attr *a, void *obj, const char *value, struc
 	return 0;
 }
 
+/* Likewise, but it must be a switch. */
+static int set_ignored_switch(
+	const struct attr *a, void *obj, const char *value, struct errmsg *err)
+{
+	bool v;
+
+	return attr_parse_bool(a, value, &v, err);
+}
+
 static int set_block_size(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
 	struct storage *s = obj;
@@ -263,8 +272,12 @@ static int set_optimal(const struct attr *a, void *obj, const char *value, struc
 static int set_submit_type(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
 	uint64_t v;
+	int r = attr_parse_u64(a, value, 0, UINT32_MAX, &v, err);
 
-	return attr_parse_u64(a, value, 0, 2, &v, err);
+	if (!r && v > 2)
+		r = errmsg_set(err, v > UINT8_MAX ? -ERANGE : -EINVAL,
+			"submit_type: %" PRIu64 " is not 0, 1 or 2", v);
+	return r;
 }
 
 static int get_hw_block_size(const struct attr *a, void *obj, struct strbuf *out)

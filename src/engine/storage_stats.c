@@ -106,15 +106,16 @@ enum { INQ_VENDOR, INQ_PRODUCT, INQ_REVISION };
 
 static int get_inquiry(const struct attr *a, void *obj, struct strbuf *out)
 {
-	struct lu_conf conf;
+	const struct lu *lu = ((struct storage *)obj)->lu;
+	char product[17];
 
-	lu_get_conf(((struct storage *)obj)->lu, &conf);
+	lu_product(lu, product);
 	if (a->min == INQ_VENDOR)
-		strbuf_printf(out, "%-8s", conf.a.vendor_id);
+		strbuf_printf(out, "%-8s", lu->attribs.vendor_id);
 	else if (a->min == INQ_PRODUCT)
-		strbuf_printf(out, "%-16s", conf.product);
+		strbuf_printf(out, "%-16s", product);
 	else
-		strbuf_printf(out, "%-4s", conf.a.revision);
+		strbuf_printf(out, "%-4s", lu->attribs.revision);
 	return 0;
 }
 

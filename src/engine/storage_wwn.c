@@ -13,10 +13,10 @@ static int get_inquiry(const struct attr *a, void *obj, struct strbuf *out)
 
 static int get_product(const struct attr *a, void *obj, struct strbuf *out)
 {
-	struct lu_conf conf;
+	char product[17];
 
-	lu_get_conf(((struct storage *)obj)->lu, &conf);
-	strbuf_puts(out, conf.product);
+	lu_product(((struct storage *)obj)->lu, product);
+	strbuf_puts(out, product);
 	return 0;
 }
 
@@ -48,10 +48,10 @@ static int set_inquiry(const struct attr *a, void *obj, const char *value, struc
 static int set_product(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
 	struct storage *s = obj;
-	struct lu_conf conf;
+	char product[17];
 
-	lu_get_conf(s->lu, &conf);
-	if (conf.a.emulate_model_alias && !strcmp(conf.product, value))
+	lu_product(s->lu, product);
+	if (s->lu->attribs.emulate_model_alias && !strcmp(product, value))
 		return 0;
 	return set_inquiry(a, obj, value, err);
 }

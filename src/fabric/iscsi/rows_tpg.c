@@ -98,8 +98,11 @@ static int set_rtpi(const struct attr *a, void *obj, const char *value, struct e
 {
 	struct tpg *tpg = obj;
 	uint64_t v;
-	int r = attr_parse_u64(a, value, 1, UINT16_MAX, &v, err);
+	int r = attr_parse_u64(a, value, 0, UINT32_MAX, &v, err);
 
+	if (!r && (!v || v > UINT16_MAX))
+		r = errmsg_set(err, v ? -ERANGE : -EINVAL, "%s: %" PRIu64 " is not from 1 to %u",
+			a->name, v, UINT16_MAX);
 	if (r || v == tpg->port->rtpi)
 		return r;
 	if (tpg->enabled)
