@@ -51,6 +51,11 @@ const struct ulio_param_doc file_params[] = {
 		.type = ULIO_PARAM_BOOL,
 		.preset = "no",
 		.text = "Refuse writes; the file may be one that cannot be written to." },
+	{ .key = "exclusive",
+		.type = ULIO_PARAM_BOOL,
+		.preset = "yes",
+		.text = "A block device is claimed: it must not be mounted or part of another one, "
+			"now or later." },
 	{ .key = "block",
 		.type = ULIO_PARAM_CHOICE,
 		.choices = "auto|512|4096",
@@ -65,7 +70,7 @@ struct opening {
 	const struct ulio_open_args *args;
 	uint64_t size_bytes; /* asked for, 0: none */
 	unsigned direct; /* DIRECT_* */
-	bool create, prealloc;
+	bool create, prealloc, shared;
 	bool made; /* the file was made by us */
 	char why[160]; /* no direct I/O */
 };
@@ -132,7 +137,7 @@ static int open_flags(const struct opening *o)
 	if (o->f->sync)
 		flags |= O_DSYNC;
 	/* For a device: not if it is mounted or otherwise claimed. */
-	if (o->f->device)
+	if (o->f->device && !o->shared)
 		flags |= O_EXCL;
 	return flags;
 }
@@ -374,6 +379,7 @@ int file_open_path(struct file *f, const struct ulio_open_args *args)
 	o.prealloc = param_bool(file_params, p, n, "prealloc");
 	f->sync = param_bool(file_params, p, n, "sync");
 	f->readonly = param_bool(file_params, p, n, "readonly");
+	o.shared = !param_bool(file_params, p, n, "exclusive");
 	r = open_all(&o, param_choice(file_params, p, n, "block"));
 	/* Leave nothing behind that was not there before. */
 	if (r < 0 && o.made)
