@@ -102,8 +102,8 @@ static bool write_words(struct apply *a, struct node *disk, const char *plugin, 
 
 bool apply_disk_fits(struct apply *a, struct node *disk, const json_t *obj)
 {
-	static const char *const keys[] = { "dev", "write_back", "readonly", "aio", "nullio",
-		"config" };
+	static const char *const keys[] = { "dev", "write_back", "readonly", "exclusive", "aio",
+		"nullio", "config" };
 	json_t *is = savedump_disk(a->t, disk);
 	bool fits = is;
 

@@ -234,6 +234,9 @@ static void dump_fileio(json_t *out, const char *info)
 static void dump_block(json_t *out, const char *info)
 {
 	set_info_bool(out, info, "readonly", "1", "readonly");
+	/* Of new kernels, and of use where it is not as it always was. */
+	if (strstr(info, "exclusive: 0"))
+		json_object_set_new(out, "exclusive", json_false());
 	json_object_set_new(out, "write_back", json_false());
 }
 

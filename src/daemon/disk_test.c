@@ -156,7 +156,7 @@ static void refusals(void **state)
 	refuse("file:/a,size=x", -EINVAL, "size=x");
 	refuse("file:/ulio/no/such/file", -ENOENT, "/ulio/no/such/file");
 	refuse("file:/a,colour=red", -EINVAL, "colour");
-	refuse("zfs:/a", -ENOENT, "zfs");
+	refuse("zfs:/a", -ENODEV, "zfs");
 }
 
 static void serials(void **state)

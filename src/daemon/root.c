@@ -75,6 +75,11 @@ static int root_mkdir(struct node *dir, const char *name, struct node_new *ret, 
 {
 	struct daemon *d = node_obj(dir);
 
+	if (!strcmp(name, "loopback") || !strcmp(name, "vhost"))
+		return errmsg_set(err, -EINVAL,
+			"%s: LIO's kernel module is what makes SCSI hosts of it: here it is iscsi, "
+			"which initiators on this host use as well",
+			name);
 	if (strcmp(name, "iscsi") != 0)
 		return errmsg_set(
 			err, -EINVAL, "%s: there is no such fabric: iscsi is meant", name);

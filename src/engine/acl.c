@@ -142,7 +142,7 @@ int acl_lun_link(
 	struct port *port = al->acl->port;
 
 	if (al->target)
-		return errmsg_set(err, -EEXIST, "LUN %u of %s already shows LUN %u", al->lun,
+		return errmsg_set(err, -EINVAL, "LUN %u of %s already shows LUN %u", al->lun,
 			al->acl->initiator, al->target->lun);
 	if (target->port != port)
 		return errmsg_set(err, -EINVAL, "LUN %u is of %s: map one of %s", target->lun,

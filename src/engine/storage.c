@@ -253,6 +253,7 @@ static int storage_mkdir(
 	if (!s)
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", name);
 	s->hba = node_obj(dir);
+	s->exclusive = true;
 	r = new_lu(s->hba, dir, name, &s->lu, err);
 	if (r) {
 		storage_free(s);

@@ -215,7 +215,8 @@ static int iblock_settings(struct storage *s, struct strbuf *spec, struct errmsg
 	if (!stat(s->dev, &st) && !S_ISBLK(st.st_mode))
 		return errmsg_set(
 			err, -ENOTBLK, "enable: %s is no block device: use fileio", s->dev);
-	strbuf_printf(spec, ",create=no,readonly=%s", s->readonly ? "yes" : "no");
+	strbuf_printf(spec, ",create=no,readonly=%s,exclusive=%s", s->readonly ? "yes" : "no",
+		s->exclusive ? "yes" : "no");
 	return 0;
 }
 
@@ -256,6 +257,11 @@ static int user_settings(struct storage *s, struct strbuf *spec, struct errmsg *
 		size_t part = strcspn(at, "|"), n = strcspn(at, "/|");
 
 		snprintf(kind, sizeof(kind), "%.*s", (int)n, at);
+		if (s->hba->core->reg && !backstore_kind(s->hba->core->reg, kind))
+			return errmsg_set(err, -ENODEV,
+				"enable: dev_config=%.64s: there is no kind of backstore \"%s\": "
+				"ulio disk kinds lists them",
+				s->dev, kind);
 		own = n < part ? at + n + 1 : at + part;
 		strbuf_printf(spec, "%s:%.*s", kind, (int)(at + part - own), own);
 		at += part;
@@ -360,8 +366,9 @@ static void iblock_info(struct storage *s, const struct lu_conf *conf, struct st
 		if (s->enabled && strrchr(target, '/'))
 			strbuf_printf(out, "iBlock device: %s  ", strrchr(target, '/') + 1);
 	}
-	strbuf_printf(out, "UDEV PATH: %s  readonly: %d\n        Major: %u Minor: %u%s",
-		s->dev ? s->dev : "", s->readonly, major, minor,
+	strbuf_printf(out,
+		"UDEV PATH: %s  readonly: %d  exclusive: %d\n        Major: %u Minor: %u%s",
+		s->dev ? s->dev : "", s->readonly, s->exclusive, major, minor,
 		s->enabled ? "  CLAIMED: IBLOCK" : "");
 }
 

@@ -142,7 +142,8 @@ CONTROL = [
 
 # A target port group; the first ones before it has an id.
 ALUA = [
-    ("alua_access_state", "0", "EINVAL"), ("alua_access_status", "0", "EINVAL"), ("alua_support_standby", "0", "EINVAL"),
+    ("alua_access_state", "0", "EINVAL"),
+    ("alua_access_status", "0", "EINVAL"), ("alua_support_standby", "0", "EINVAL"),
     ("tg_pt_gp_id", "0", None, "1"), ("tg_pt_gp_id", "5", "EINVAL"), ("tg_pt_gp_id", "65536", "EINVAL"),
     ("alua_access_state", "1", None, "1"), ("alua_access_state", "5", "EINVAL"), ("alua_access_state", "x", "EINVAL"),
     ("alua_access_state", "16", "EINVAL"), ("alua_access_status", "3", "EINVAL"),
@@ -160,7 +161,8 @@ ALUA = [
 
 TPG_FILES = [
     ("enable", "2", "EINVAL"), ("enable", "0", None, "0"), ("enable", "1", None, "1"), ("enable", "1", None),
-    ("rtpi", "2", "EINVAL"), ("enable", "0", None), ("rtpi", "0", "EINVAL"), ("rtpi", "65536", "ERANGE"), ("rtpi", "0x12", None, "0x12"),
+    ("rtpi", "2", "EINVAL"), ("enable", "0", None),
+    ("rtpi", "0", "EINVAL"), ("rtpi", "65536", "ERANGE"), ("rtpi", "0x12", None, "0x12"),
     ("dynamic_sessions", "x", "EACCES"),
     ("attrib/authentication", "2", "EINVAL"), ("attrib/authentication", "0", None, "0"),
     ("param/AuthMethod", "CHAP,None\n", None, "CHAP,None"), ("attrib/authentication", "1", None, "1"),
@@ -216,6 +218,11 @@ ROOT_FILES = [
     ("/version", "x", "EACCES"), ("/dbroot", "/tmp", "EINVAL"),
     ("/core/rd_mcp_0/hba_info", "x", "EACCES"), ("/core/rd_mcp_0/hba_mode", "1", "EINVAL"),
     ("/core/alua/lu_gps/default_lu_gp/lu_gp_id", "1", "EINVAL"),
+    ("/core/alua/lu_gps/one/lu_gp_id", "65536", "EINVAL"), ("/core/alua/lu_gps/one/lu_gp_id", "0", None, "1"),
+    ("/core/alua/lu_gps/one/lu_gp_id", "2", "EINVAL"), ("/core/alua/lu_gps/two/lu_gp_id", "1", "EINVAL"),
+    ("/core/alua/lu_gps/two/lu_gp_id", "7", None, "7"), ("/core/alua/lu_gps/two/members", "x", "EACCES"),
+    (f"{FREE}/alua_lu_gp", "two\n", None, "LU Group Alias: two\nLU Group ID: 7"),
+    (f"{FILE}/alua_lu_gp", "two", None, ""),
     ("/iscsi/lio_version", "x", "EACCES"), ("/iscsi/cpus_allowed_list", "x", "EINVAL"),
     ("/iscsi/discovery_auth/enforce_discovery_auth", "2", "EINVAL"),
     ("/iscsi/discovery_auth/enforce_discovery_auth", "1", None, "1"),
@@ -258,7 +265,8 @@ LINK = [
     (f"{TPG}/lun/lun_1/a", TPG, "EFAULT"), (f"{TPG}/lun/lun_1/a", FILE, "ENODEV"),
     (f"{TPG}/lun/lun_0/b", FREE, "EEXIST"), (f"{TPG}/lun/lun_0/a", FREE, "EEXIST"), (f"{TPG}/lun/a", FREE, "EPERM"),
     (f"{FREE}/a", FREE, "EPERM"), (f"{ACL}/lun_1/a", FREE, "EFAULT"), (f"{ACL}/lun_1/a", f"{TPG}/lun/lun_1", "EINVAL"),
-    (f"{ACL}/a", FREE, "EPERM"),
+    (f"{ACL}/a", FREE, "EPERM"), (f"{ACL}/lun_0/b", f"{TPG}/lun/lun_0", "EINVAL"),
+    ("/core/alua/lu_gps/a", FREE, "EPERM"),
 ]
 
 
@@ -303,6 +311,41 @@ def test_control(ctl):
     assert errno_of(ctl, "set", path=f"{FILE}/enable", value="1") == "ENOENT"
 
 
+def test_block_device(ctl, block):
+    """It is claimed, unless exclusive=0 says otherwise; what cannot be is refused."""
+    so = "/core/iblock_9/b"
+    for path in ("/core/iblock_9", so):
+        ctl.call("mkdir", path=path)
+    assert errno_of(ctl, "set", path=f"{so}/enable", value="1") == "EINVAL", "no path"
+    ctl.call("set", path=f"{so}/control", value=f"udev_path={block},readonly=0,force=1")
+    assert errno_of(ctl, "set", path=f"{so}/control", value="readonly=x") == "EINVAL"
+    fd = os.open(block, os.O_RDONLY | os.O_EXCL)
+    try:
+        assert errno_of(ctl, "set", path=f"{so}/enable", value="1") == "EBUSY"
+        ctl.call("set", path=f"{so}/control", value="exclusive=0")
+        ctl.call("set", path=f"{so}/enable", value="1")
+    finally:
+        os.close(fd)
+    assert f"iBlock device: {block[5:]}  UDEV PATH: {block}  readonly: 0  exclusive: 0\n" in \
+        ctl.call("get", path=f"{so}/info")
+    assert errno_of(ctl, "set", path=f"{so}/control", value=f"udev_path={block}") == "EEXIST"
+    assert errno_of(ctl, "set", path=f"{so}/attrib/emulate_write_cache", value="1") == "EINVAL"
+    depth = ctl.call("get", path=f"{so}/attrib/hw_queue_depth")
+    with open(f"/sys/block/{block[5:]}/queue/nr_requests", encoding="ascii") as f:
+        assert depth == f.read().strip()
+    assert errno_of(ctl, "set", path=f"{so}/attrib/queue_depth", value=depth) is None
+    assert errno_of(ctl, "set", path=f"{so}/attrib/queue_depth", value=str(int(depth) + 1)) == "EINVAL"
+
+
+def test_user(ctl):
+    """dev_config names a plugin; without it, or by the name of none, there is no disk."""
+    for path in ("/core/user_8", "/core/user_8/u"):
+        ctl.call("mkdir", path=path)
+    assert errno_of(ctl, "set", path="/core/user_8/u/enable", value="1") == "EINVAL"
+    ctl.call("set", path="/core/user_8/u/control", value="dev_config=nobody/x,dev_size=1048576")
+    assert errno_of(ctl, "set", path="/core/user_8/u/enable", value="1") == "ENODEV"
+
+
 def test_target_port_group(ctl):
     run(ctl, ALUA, f"{FREE}/alua/g/")
 
@@ -325,6 +368,8 @@ def test_acl(ctl):
 
 
 def test_root_and_fabric(ctl):
+    for name in ("one", "two"):
+        ctl.call("mkdir", path=f"/core/alua/lu_gps/{name}")
     run(ctl, ROOT_FILES)
 
 

@@ -7,9 +7,6 @@ the test as well.
 
 import fnmatch
 import os
-import subprocess
-
-import pytest
 
 from lib.daemon import SOURCE
 from lib.liotree import parse_dump, walk_socket
@@ -103,17 +100,6 @@ def build_target(ctl, d, links):
         ctl.call("mkdir", path=f"{ACL}/lun_{n}")
         ctl.call("link", path=links[f"{ACL}/lun_{n}"], target=f"{TPG}/lun/lun_{n}")
     ctl.call("set", path=f"{TPG}/enable", value="1")
-
-
-@pytest.fixture(name="block")
-def loop_device(tmp_path):
-    image = tmp_path / "block.img"
-    image.write_bytes(b"")
-    os.truncate(image, 64 << 20)
-    device = subprocess.run(["losetup", "-f", "--show", image], check=True, capture_output=True, text=True,
-                            timeout=20).stdout.strip()
-    yield device
-    subprocess.run(["losetup", "-d", device], check=True, timeout=20)
 
 
 def renamed(tree, d):

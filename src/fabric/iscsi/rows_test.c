@@ -241,7 +241,7 @@ static void rtpi(void **state)
 	is(TPG "/rtpi", "0x1");
 	is("/iscsi/" IQN "/tpgt_2/rtpi", "0x2");
 	assert_int_equal(try_set(TPG "/rtpi", "0"), -EINVAL);
-	assert_int_equal(try_set(TPG "/rtpi", "65536"), -EINVAL);
+	assert_int_equal(try_set(TPG "/rtpi", "65536"), -ERANGE);
 	/* Nobody chose 2 for the other: it yields. Then it is chosen, and stays. */
 	SET(TPG "/rtpi", "2");
 	is("/iscsi/" IQN "/tpgt_2/rtpi", "0x3");
