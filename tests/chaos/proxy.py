@@ -10,9 +10,12 @@ The proxy remembers what it did: an initiator that loses something can ask wheth
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
+import random
 import socket
 import struct
+import threading
 
 from lib import pdu as p
 
@@ -402,3 +405,26 @@ class Proxy:
         for (what, _, _), n in self.counts.items():
             out[what] += n
         return dict(out)
+
+
+@contextlib.contextmanager
+def in_thread(target, seed):
+    """A proxy in a thread of its own, for tests that wait in other ways than asyncio's; quiet until its profile
+    is set. It may be made before its target listens."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def begin():
+        return await Proxy(target, random.Random(seed)).start()
+
+    async def end(proxy):
+        proxy.close()
+
+    try:
+        proxy = asyncio.run_coroutine_threadsafe(begin(), loop).result(20)
+        yield proxy
+        asyncio.run_coroutine_threadsafe(end(proxy), loop).result(20)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(20)
