@@ -82,7 +82,11 @@ static bool send_r2t(struct task *task, const struct r2t *r)
 	h->buffer_offset = be32_put(r->off);
 	h->desired_data_transfer_length = be32_put(r->len);
 	p->takes_statsn = false;
-	tx_send(conn, p);
+	/* 7.2.2: behind the answer to its reassignment, which may wait for a fence. */
+	if (task->moved)
+		fence_send(conn, p, false);
+	else
+		tx_send(conn, p);
 	watch(task);
 	return true;
 }

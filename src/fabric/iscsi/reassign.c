@@ -104,10 +104,12 @@ static void arrived(struct task *task, void *arg, bool aborted)
 
 	/* 7.2.2: the answer comes before anything of the task. */
 	respond(r, aborted ? ISCSI_TMF_TASK_DOES_NOT_EXIST : ISCSI_TMF_FUNCTION_COMPLETE);
-	if (r->conn->closing && !r->conn->keeps)
+	if (r->conn->closing && !r->conn->keeps) {
 		task_abort(task);
-	else if (!aborted)
+	} else if (!aborted) {
+		task->moved = true;
 		resume(task, r->exp_datasn);
+	}
 	r->arrived = true;
 	if (r->visited)
 		end(r);

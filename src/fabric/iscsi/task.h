@@ -58,6 +58,7 @@ struct task {
 	bool unsolicited; /* an unsolicited burst is open: F has not come yet */
 	bool receiving; /* rx is putting data into its memory */
 	bool sending; /* in the send queue or in a batch */
+	bool moved; /* it was reassigned: nothing of it overtakes the answer to that */
 	bool frozen; /* a function is about to end it: no more data are asked for */
 	struct tmf_request *awaited; /* ref: waits for the data that were */
 	enum sense_name data_error; /* what its data suffered, told when the engine asks for them */
