@@ -113,7 +113,7 @@ static void rec_answer(struct fuzz *f, struct input *in)
 	unsigned n = input_u8(in) % 8;
 
 	do
-		if (!peer_answer_r2t(f->peer))
+		if (!peer_answer_r2t(f->peer, 0))
 			return;
 	while (n--);
 }
@@ -130,7 +130,7 @@ static void rec_data(struct fuzz *f, struct input *in)
 	if (which & 0x40 && p->nr2ts)
 		r = p->r2ts[which % p->nr2ts];
 	else
-		r.itt = p->itt - 1 - which % 8;
+		r.itt = p->s->itt - 1 - which % 8;
 	d.flags = which & ISCSI_FINAL;
 	d.initiator_task_tag = be32_put(r.itt);
 	d.target_transfer_tag = be32_put(r.ttt);
@@ -145,19 +145,21 @@ static void rec_nop(struct fuzz *f, struct input *in)
 	struct bhs_nop_out q = { .opcode = ISCSI_OP_NOP_OUT, .flags = ISCSI_FINAL };
 	struct peer *p = f->peer;
 	uint8_t how = input_u8(in), n = input_u8(in);
-	bool answer = how & 1 && p->ping_ttt != TAG_RESERVED, immediate = how & 2 || answer;
+	bool immediate = how & 2;
 
+	if (how & 1 && p->ping_ttt != TAG_RESERVED) {
+		peer_answer_ping(p);
+		return;
+	}
 	if (!immediate && !peer_has_room(p))
 		return;
 	if (immediate)
 		q.opcode |= ISCSI_OP_IMMEDIATE;
-	q.initiator_task_tag = be32_put(answer ? TAG_RESERVED : peer_take_itt(p));
-	q.target_transfer_tag = be32_put(answer ? p->ping_ttt : TAG_RESERVED);
+	q.initiator_task_tag = be32_put(peer_take_itt(p));
+	q.target_transfer_tag = be32_put(TAG_RESERVED);
 	q.cmdsn = be32_put(peer_take_cmdsn(p, immediate));
-	q.expstatsn = be32_put(p->statsn);
-	if (answer)
-		p->ping_ttt = TAG_RESERVED;
-	peer_send_pdu(p, &q, NULL, 0, f->data, answer ? 0 : n);
+	q.expstatsn = be32_put(peer_ack(p));
+	peer_send_pdu(p, &q, NULL, 0, f->data, n);
 }
 
 static const char *const texts[] = {
@@ -189,7 +191,7 @@ static void rec_text(struct fuzz *f, struct input *in)
 	q.initiator_task_tag = be32_put(go_on ? p->text_itt : peer_take_itt(p));
 	q.target_transfer_tag = be32_put(go_on ? p->text_ttt : TAG_RESERVED);
 	q.cmdsn = be32_put(peer_take_cmdsn(p, how & 8));
-	q.expstatsn = be32_put(p->statsn);
+	q.expstatsn = be32_put(peer_ack(p));
 	p->any_length = p->may_reject = true;
 	if (how & 3 || how & TEXT_CONTINUE)
 		peer_set_loose(p);
@@ -214,10 +216,9 @@ static void rec_tmf(struct fuzz *f, struct input *in)
 		be32_put(function % 14 == ISCSI_TMF_ABORT_TASK ? k->itt : TAG_RESERVED);
 	q.refcmdsn = be32_put(k->cmdsn + (function >> 7));
 	q.cmdsn = be32_put(peer_take_cmdsn(p, how & 0x40));
-	q.expstatsn = be32_put(p->statsn);
+	q.expstatsn = be32_put(peer_ack(p));
 	/* Some of them end the tasks of all. */
-	for (unsigned i = 0; i < NPEERS; i++)
-		peer_loosen_tasks(&f->peers[i]);
+	loosen_all(f);
 	if (function % 14 == ISCSI_TMF_TARGET_COLD_RESET)
 		f->may_close = true;
 	/* A CmdSN that is yet to come counts as received (4.2.3.2) and is never answered then. */
@@ -239,8 +240,11 @@ static void rec_logout(struct fuzz *f, struct input *in)
 		return;
 	q.initiator_task_tag = be32_put(peer_take_itt(p));
 	q.cid = be16_put(how & 8 ? 2 : 1);
+	if ((how & 3) == ISCSI_LOGOUT_CLOSE_SESSION || be16_get(q.cid) == p->cid)
+		p->logout_own_itt = be32_get(q.initiator_task_tag);
+	end_others(f, p);
 	q.cmdsn = be32_put(peer_take_cmdsn(p, how & 4));
-	q.expstatsn = be32_put(p->statsn);
+	q.expstatsn = be32_put(peer_ack(p));
 	peer_set_loose(p);
 	peer_send_pdu(p, &q, NULL, 0, NULL, 0);
 }
@@ -310,8 +314,8 @@ static void rec_login(struct fuzz *f, struct input *in)
 		text = input_bytes(in, input_u8(in), &n);
 	f->peer->any_length = true;
 	peer_set_loose(f->peer);
-	f->peer->isid = how & 0x20 ? 1 : (uint8_t)(f->peer - f->peers + 1);
-	if (f->peer->isid == 1)
+	f->peer->s->isid = how & 0x20 ? 1 : (uint8_t)(f->peer - f->peers + 1);
+	if (f->peer->s->isid == 1 || others_of(f, f->peer->s->isid))
 		f->may_close = true; /* it may replace the session of another */
 	peer_send_login(f->peer, flags, how >> 6, text, (uint32_t)n);
 }
@@ -327,17 +331,17 @@ static void rec_time(struct fuzz *f, struct input *in)
 static void rec_connection(struct fuzz *f, struct input *in)
 {
 	uint8_t how = input_u8(in);
-	unsigned i = how % NPEERS;
+	unsigned i = how % NLEADS;
 
 	f->peer = &f->peers[i];
 	if (how & 0x80 && f->peer->fd >= 0)
 		peer_close(f->peer, how & 0x40);
 	if (f->peer->fd >= 0 || how & 0x20)
 		return;
-	f->peer->isid = how & 0x10 ? 1 : (uint8_t)(i + 1);
 	/* The same initiator port: the session of another connection ends (6.3.5). */
 	if (how & 0x10)
 		f->may_close = true;
+	session_new(f, f->peer, how & 0x10 ? 1 : (uint8_t)(i + 1));
 	connect_peer(f, !(how & 0x08));
 }
 
@@ -359,8 +363,7 @@ static void rec_admin(struct fuzz *f, struct input *in)
 	struct errmsg err;
 
 	errmsg_init(&err);
-	for (unsigned i = 0; i < NPEERS; i++)
-		peer_loosen_tasks(&f->peers[i]);
+	loosen_all(f);
 	if (how & 0x80) {
 		f->may_close = true;
 		REQUIRE(!port_drop_nexuses(f->tpg->port, NULL, "fuzz", 100 * NS_PER_S),
@@ -374,7 +377,7 @@ static void rec_admin(struct fuzz *f, struct input *in)
 	}
 }
 
-static void (*const records[])(struct fuzz *f, struct input *in) = {
+static record_fn *const records[] = {
 	rec_command,
 	rec_command,
 	rec_cdb,
@@ -396,5 +399,12 @@ static void (*const records[])(struct fuzz *f, struct input *in) = {
 
 void do_record(struct fuzz *f, unsigned kind, struct input *in)
 {
-	records[kind % (sizeof(records) / sizeof(records[0]))](f, in);
+	static const unsigned n = sizeof(records) / sizeof(records[0]);
+
+	if (!f->wide)
+		records[kind % n](f, in);
+	else if (kind % (n + recovery_records_n) < n)
+		records[kind % (n + recovery_records_n)](f, in);
+	else
+		recovery_records[kind % (n + recovery_records_n) - n](f, in);
 }
