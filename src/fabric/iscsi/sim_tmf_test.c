@@ -6,7 +6,10 @@
  * function has ended is answered on any connection after the function is, what was sent after it is
  * not touched, everything is answered, and the disk holds what a model allows.
  */
+#include "engine/tmf.h"
+#include "fabric/iscsi/conn.h"
 #include "fabric/iscsi/sim_peer_testkit.h"
+#include "fabric/iscsi/task.h"
 #include "loop/loop.h"
 
 enum { CONNS = 4, REGION = DISK_BLOCKS / CONNS };
@@ -41,18 +44,21 @@ static struct peer *some_peer(void)
 	return list[pick(n)];
 }
 
+/* Something is under way. */
+static bool is_busy(void)
+{
+	for (unsigned k = 0; k < CONNS; k++)
+		if (peers[k].nactive || peers[k].tmf_itt != TAG_RESERVED)
+			return true;
+	return false;
+}
+
 static void drain(void)
 {
-	for (unsigned i = 0;; i++) {
-		bool busy = false;
-
-		for (unsigned k = 0; k < CONNS; k++) {
+	for (unsigned i = 0; is_busy(); i++) {
+		for (unsigned k = 0; k < CONNS; k++)
 			if (peers[k].fd >= 0 && peers[k].closed)
 				fail_msg("the target has closed connection %u", k);
-			busy = busy || peers[k].nactive || peers[k].tmf_itt != TAG_RESERVED;
-		}
-		if (!busy)
-			return;
 		if (i == 40000)
 			fail_msg("commands are not answered");
 		pump(50);
@@ -225,12 +231,123 @@ static void lost_meanwhile(void **state)
 	}
 }
 
+/*
+ * ---- a function that is refused when memory is short
+ * ----------------------------------------------
+ */
+
+static struct {
+	bool on; /* functions are refused, as by an engine that has no memory */
+	unsigned pdu; /* so many PDUs later there is none for one; 0: there is */
+	bool hit;
+} short_of;
+
+void __real_tmf_submit(struct tmf *tmf);
+void __wrap_tmf_submit(struct tmf *tmf);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+void __wrap_tmf_submit(struct tmf *tmf)
+{
+	if (!short_of.on) {
+		__real_tmf_submit(tmf);
+		return;
+	}
+	short_of.pdu = 1 + pick(8);
+	tmf->response = TMF_FUNCTION_REJECTED;
+	task_tmf_done(tmf);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	if (short_of.pdu && n == 1 && size == sizeof(struct tx_pdu) && !--short_of.pdu) {
+		short_of.hit = true;
+		return NULL;
+	}
+	return __real_calloc(n, size);
+}
+
+/* It has ended nothing. */
+static void function_refused(struct peer *issuer)
+{
+	assert_int_equal(issuer->tmf_response, ISCSI_TMF_FUNCTION_REJECTED);
+}
+
+/* The target had no memory for something of that connection: it comes again. */
+static void replace(struct peer *gone)
+{
+	uint32_t lost[PEER_TASKS];
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < PEER_TASKS; k++)
+		if (gone->tasks[k].active)
+			lost[n++] = gone->tasks[k].cmdsn;
+	peer_drop(gone, false);
+	gone->closed = false;
+	assert_int_equal(peer_join(gone, some_peer(), gone->cid), 0);
+	for (unsigned k = 0; k < n; k++)
+		peer_fill(some_peer(), lost[k]);
+}
+
+/* That which the target has closed. */
+static struct peer *closed_peer(void)
+{
+	for (unsigned i = 0; i < 40000; i++) {
+		for (unsigned k = 0; k < CONNS; k++)
+			if (peers[k].closed)
+				return &peers[k];
+		pump(1);
+	}
+	fail_msg("no connection is closed");
+	return NULL;
+}
+
+/*
+ * Tasks that a function was to end go on when it ends none of them (11.6.1); where memory is short
+ * for their R2Ts their connection is closed in the midst of that, with all of its tasks.
+ */
+static void refused_without_memory(void **state)
+{
+	unsigned closed = 0;
+
+	for (uint64_t seed = 0; seed < 120; seed++) {
+		begin(seed);
+		for (unsigned i = 0; i < CONNS; i++)
+			peers[i].on_tmf = function_refused;
+		/* SIMPLE ones: what waits for an ORDERED command ends at once. */
+		for (unsigned i = 0; i < 30; i++) {
+			struct peer *peer = some_peer();
+			uint32_t n = 1 + pick(TASK_BLOCKS);
+
+			peer_start(peer, pick(4),
+				(uint32_t)(peer - peers) * REGION + pick(REGION - n + 1), n,
+				ISCSI_ATTR_SIMPLE, false);
+		}
+		short_of.on = true;
+		short_of.hit = false;
+		peer_tmf(some_peer(), ISCSI_TMF_ABORT_TASK_SET, TAG_RESERVED, 0);
+		for (unsigned i = 0; i < 40000 && !short_of.hit && is_busy(); i++)
+			pump(50);
+		if (short_of.hit) {
+			replace(closed_peer());
+			closed++;
+		}
+		short_of.on = false;
+		short_of.pdu = 0;
+		check_disk();
+		assert_int_equal(peer_logout_for(some_peer(), 0, 0), 0);
+		end();
+	}
+	assert_in_range(closed, 40, 120);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_tasks),
 		cmocka_unit_test(abort_task),
 		cmocka_unit_test(lost_meanwhile),
+		cmocka_unit_test(refused_without_memory),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

@@ -222,17 +222,27 @@ static void submit(struct tmf_request *r)
 	tmf_submit(tmf);
 }
 
+/*
+ * Without memory for an R2T the connection is closed in the midst of this, and with it tasks may go
+ * that the walk would come to: it begins anew then.
+ */
 static void thaw(struct sess_visit *v, struct conn *conn)
 {
 	struct hash_node *n, *tmp;
+	bool closing;
 
-	hash_for_each_safe(n, tmp, &conn->tasks)
-	{
-		struct task *t = container_of(n, struct task, hash.node);
+	do {
+		closing = conn->closing;
+		hash_for_each_safe(n, tmp, &conn->tasks)
+		{
+			struct task *t = container_of(n, struct task, hash.node);
 
-		if (t->frozen)
-			task_thaw(t);
-	}
+			if (t->frozen)
+				task_thaw(t);
+			if (conn->closing != closing)
+				break;
+		}
+	} while (conn->closing != closing);
 }
 
 static void thawed(struct sess_visit *v)
