@@ -109,17 +109,19 @@ def test_bidirectional_length_for_a_command_that_is_not(daemon, lun, cdb, read):
 
 
 @pytest.mark.parametrize("ahs_len", [1, 2, 64, 255])
-@pytest.mark.parametrize("opcode", [p.NOP_OUT, p.TMF_REQ, p.TEXT_REQ, p.LOGOUT_REQ])
-def test_ahs_where_none_is_due(session, opcode, ahs_len):
-    """11.5.2, 11.14.2, 11.2.2: TotalAHSLength is 0 in other requests than SCSI Commands: an error, or the segment
-    is passed over; the framing holds or the connection ends."""
+@pytest.mark.parametrize("opcode, answer", [(p.NOP_OUT, p.NOP_IN), (p.TMF_REQ, p.TMF_RSP), (p.TEXT_REQ, p.TEXT_RSP),
+                                            (p.LOGOUT_REQ, p.LOGOUT_RSP)])
+def test_ahs_where_none_is_due(session, opcode, answer, ahs_len):
+    """11.5.2, 11.14.2, 11.2.2: TotalAHSLength is 0 in other requests than SCSI Commands: segments in them are passed
+    over, and the request is answered."""
     pdu = PDU(opcode, immediate=True, flags=p.F | (1 if opcode == p.TMF_REQ else 0), itt=5, cmdsn=session.cmdsn,
               expstatsn=session.conn.expstatsn)
+    if opcode in (p.NOP_OUT, p.TEXT_REQ):
+        pdu.ttt = p.RESERVED_TAG
     session.conn.send_raw(pdu.header(ahs_len=ahs_len) + bytes(4 * ahs_len))
-    try:
-        got = session.conn.recv()
-        assert got.opcode == p.REJECT or got.itt == 5, f"{got}"
-        if opcode != p.LOGOUT_REQ or got.opcode == p.REJECT:
-            alive(session)
-    except ConnectionError:
-        pass
+    got = session.conn.recv()
+    assert got.opcode == answer and got.itt == 5, f"{got}"
+    if opcode == p.LOGOUT_REQ:
+        session.conn.expect_closed()
+    else:
+        alive(session)
