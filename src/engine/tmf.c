@@ -310,6 +310,12 @@ static struct tmf_work *work_new(struct tmf *tmf, const struct lunmap_entry *one
 	return w;
 }
 
+bool tmf_is_refused(const struct tmf *tmf)
+{
+	return !tmf_supported((enum tmf_function)tmf->function) ||
+	       (!rows[tmf->function].all_lus && !find_lu(tmf));
+}
+
 void tmf_submit(struct tmf *tmf)
 {
 	const struct tmf_row *row;

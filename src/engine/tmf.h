@@ -56,6 +56,8 @@ bool tmf_is_multi_task(enum tmf_function function);
  */
 struct tmf *tmf_new(struct nexus *nexus, struct loop *loop);
 struct tmf *tmf_free(struct tmf *tmf);
+/* Whether tmf_submit() refuses it now for what it is about. On tmf->loop. */
+bool tmf_is_refused(const struct tmf *tmf);
 /*
  * ops->tmf_done(tmf) follows on tmf->loop. Commands of lower order must have been submitted
  * before.

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from helpers import alive, pattern, quiet
+from helpers import alive, pattern, quiet, wide_session
 from lib import pdu as p
 from lib import scsi
 from lib.initiator import sn_lt
@@ -108,6 +108,21 @@ def test_refused_function_ends_nothing(daemon, lun):
             s.recv()
         answer(s, cmd)
         s.wait(cmd).good()
+
+
+def test_refused_function_ends_nothing_that_waits(wide, lun):
+    """11.5.1: neither a command to that LUN which waits for an ORDERED one, as it does in a session of several
+    connections: it is answered when its turn comes."""
+    with wide_session(wide, MaxConnections=2, **keys()) as s:
+        s.clear_ua(lun)
+        conn = s.join(1)
+        first = s.start(scsi.write10(BASE, 8), lun=lun, write=bytes(4096), hold_r2t=True, attr=p.ORDERED)
+        s.wait_until(lambda: first.r2ts)
+        cmd = s.start(scsi.test_unit_ready(), lun=77, conn=conn)
+        assert s.tmf(p.ABORT_TASK_SET, 77, conn=conn) == p.TMF_NO_LUN
+        s.answer_r2t(first, first.r2ts[0])
+        s.wait(first).good()
+        assert s.wait(cmd).sense.key == scsi.ILLEGAL_REQUEST
 
 
 @pytest.mark.parametrize("function", MANY)

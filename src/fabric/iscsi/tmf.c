@@ -535,7 +535,7 @@ void tmf_request(struct conn *conn, const struct pdu *pdu, const struct iovec *d
 		tmf_respond(conn, itt, f ? ISCSI_TMF_FUNCTION_REJECTED : ISCSI_TMF_NOT_SUPPORTED);
 	else if (r->function == TMF_ABORT_TASK)
 		one_task(r);
-	else if (tmf_is_multi_task((enum tmf_function)r->function))
+	else if (tmf_is_multi_task((enum tmf_function)r->function) && !tmf_is_refused(r->tmf))
 		many_tasks(r);
 	else if (r->function == TMF_QUERY_TASK || r->function == TMF_QUERY_TASK_SET)
 		query(r);
