@@ -83,17 +83,6 @@ def test_tasks_end(wide, lun, kind, function):
 
 
 @pytest.mark.parametrize("function", MANY)
-def test_fast_abort_does_not_wait(wide, lun, function):
-    """4.2.3.4: with FastAbort the target does not wait for data that it asked for: the response comes while R2Ts
-    are unanswered."""
-    with open_one(wide, lun, "FastAbort") as s:
-        cmd = held(s, lun, BASE + 100)
-        pdu = manage(s, function, lun)
-        assert s.wait_pdu(p.TMF_RSP, pdu.itt).response == p.TMF_COMPLETE
-        assert cmd.result is None
-
-
-@pytest.mark.parametrize("function", MANY)
 def test_late_data_after_fast_abort(wide, lun, function):
     """4.2.3.4: Data-Out for a task that was aborted so, on its way when the response was sent, is dropped in
     silence: its TTT stays known; nothing of it is written."""
@@ -131,18 +120,6 @@ def test_event_5_to_third_parties(wide, lun, function):
         third.clear_ua(lun)
         s.clear_ua(lun)
         assert s.scsi(scsi.read10(BASE + 140, 8), lun=lun, read=4096).good().data == old
-
-
-@pytest.mark.parametrize("kind", ["RFC3720", "ResponseFence"])
-def test_no_event_5_without_fast_abort(wide, lun, kind):
-    """11.9.1, 13.23: event 5 is for sessions that agreed upon FastAbort."""
-    with open_one(wide, lun, kind, name=OTHER) as third, open_one(wide, lun, "FastAbort") as s:
-        third.clear_ua(lun)
-        cmd = held(third, lun, BASE + 160)
-        pdu = manage(s, p.CLEAR_TASK_SET, lun)
-        third.data_out(cmd, cmd.r2ts[0].ttt, 0, 4096)
-        assert s.wait_pdu(p.TMF_RSP, pdu.itt).response == p.TMF_COMPLETE
-        assert not any(x.opcode == p.ASYNC for x in quiet(third))
 
 
 def test_event_5_on_each_connection(wide, lun):
