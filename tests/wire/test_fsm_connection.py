@@ -262,8 +262,8 @@ def test_in_logout_other_request(daemon, lun, opcode):
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_t16_transport_ends(daemon, how):
-    """8.1.4: T16, S6 to S8: the transport ends with the logout under way."""
+def test_t17_transport_ends(daemon, how):
+    """8.1.4: T17, S6 to S8: the transport ends with the logout under way."""
     s = daemon.session()
     s.take_cmdsn()
     s.send(PDU(p.LOGOUT_REQ, flags=p.F))            # waits behind a gap: not carried out yet

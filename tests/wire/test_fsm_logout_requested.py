@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""State S7, LOGOUT_REQUESTED, of a target's connection: T10, T11, T12, T17, T18. RFC 7143 8.1.4, 11.9.1, 7.5.2.
+"""State S7, LOGOUT_REQUESTED, of a target's connection: T10, T11, T12, T16, T18. RFC 7143 8.1.4, 11.9.1, 7.5.2.
 
 An administrator has a session end (sessions.drop): the target asks for logout by an Asynchronous Message.
 """
@@ -79,8 +79,8 @@ def test_t12(wide, asked):
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
-def test_t17(wide, asked, lun, how, busy):
-    """8.1.4 T17, S7 to S8 to S1: the transport ends instead of a logout; tasks end without effect."""
+def test_t16(wide, asked, lun, how, busy):
+    """8.1.4 T16, S7 to S8 to S1: the transport ends instead of a logout; tasks end without effect."""
     old = asked.scsi(scsi.read10(BASE + 20, 8), lun=lun, read=4096).good().data
     if busy:
         cmd = asked.start(scsi.write10(BASE + 20, 8), lun=lun, write=b"\xee" * 4096, hold_r2t=True)
@@ -97,8 +97,8 @@ def test_t17(wide, asked, lun, how, busy):
         s.logout()
 
 
-def test_t18(wide, lun):
-    """8.1.4 T18, 7.5.2: nobody logs out in time: the target ends the connection, which it may announce by event 2
+def test_t16_time_is_over(wide, lun):
+    """8.1.4 T16, 7.5.2: nobody logs out in time: the target ends the connection, which it may announce by event 2
     or 3; the session is gone (11.13.5)."""
     with wide_session(wide) as s:
         s.clear_ua(lun)
@@ -112,8 +112,9 @@ def test_t18(wide, lun):
             assert e.value.status == 0x020A
 
 
-def test_every_connection_is_asked(wide, lun):
-    """8.1.4 T11, 11.9.1: each connection of the session is in S7; a logout of the session on one ends all (T8)."""
+def test_t18(wide, lun):
+    """8.1.4 T11, T18, 11.9.1: each connection of the session is in S7; a logout of the session on one of them takes
+    the others from S7 to S1."""
     with wide_session(wide, MaxConnections=4) as s:
         s.clear_ua(lun)
         for cid in (1, 2):

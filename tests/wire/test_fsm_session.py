@@ -50,8 +50,8 @@ def finish(s, cmd):
 
 # --- Q1, Q2
 
-def test_n2_n3(wide, lun):
-    """8.3.4 N2, N3: the first Login Request, and a connection in full feature phase: Q1, Q2, Q3."""
+def test_n1_n2(wide, lun):
+    """8.3.4 N1, N2: the first Login Request, and a connection in full feature phase: Q1, Q2, Q3."""
     with wide.session() as s:
         s.clear_ua(lun).good()
         s.logout()
@@ -59,8 +59,8 @@ def test_n2_n3(wide, lun):
 
 
 @pytest.mark.parametrize("how", ["refused", "fin", "rst", "protocol"])
-def test_n4(wide, how):
-    """8.3.4 N4: the only connection ends before full feature phase: Q2 to Q1, by each way that ends it."""
+def test_n9(wide, how):
+    """8.3.4 N9: the only connection ends before full feature phase: Q2 to Q1, by each way that ends it."""
     conn = wide.connection()
     lg = Login(conn)
     pairs = [("InitiatorName", "iqn.2026-01.example.test:n4"), ("TargetName", wide.iqn), ("AuthMethod", "None")]
@@ -96,8 +96,8 @@ def test_tsih_before_the_session_is(wide):
 
 @pytest.mark.parametrize("nconns", [1, 3])
 @pytest.mark.parametrize("how", ["logout", "each", "reinstated"])
-def test_n11(wide, lun, nconns, how):
-    """8.3.4 N11: Q3 to Q1: closed by a logout, by the logout of each connection, by reinstatement."""
+def test_n3(wide, lun, nconns, how):
+    """8.3.4 N3: Q3 to Q1: closed by a logout, by the logout of each connection, by reinstatement."""
     with logged_in(wide) as s:
         s.clear_ua(lun)
         for cid in range(1, nconns):
