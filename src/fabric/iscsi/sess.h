@@ -85,8 +85,8 @@ struct sess {
 	char last_error[128];
 	uint64_t cmd_pdus, rsp_pdus, digest_errors; /* of connections that have gone */
 
-	uint32_t exp_cmdsn, max_cmdsn; /* RFC 7143 4.2.2.1 */
-	uint32_t active; /* commands under way */
+	uint32_t exp_cmdsn, max_cmdsn; /* RFC 7143 4.2.2.1; the latter as it was told last */
+	_Atomic uint32_t active; /* commands under way; grows under the lock */
 	struct list held; /* struct task: what came before its turn, by CmdSN */
 	bool many; /* it has, or had, several connections: turns are counted */
 	uint32_t entering; /* turns that were given and have not been taken to their end yet */
@@ -173,7 +173,7 @@ void sess_count_login(struct sess *sess);
 
 /* What is to be told in every PDU to the initiator. */
 void sess_window(struct sess *sess, uint32_t *ret_exp, uint32_t *ret_max);
-/* A command of the window has ended. */
+/* A command of the window has ended: MaxCmdSN grows when it is told next. Any thread. */
 void sess_release_slot(struct sess *sess);
 
 enum sess_order { SESS_NOW, SESS_HELD, SESS_IGNORE };

@@ -97,11 +97,10 @@ static bool copy_sess(struct sess *sess, bool luns, struct session_info *s)
 	s->algorithm = sess->algorithm;
 	s->params = sess->params;
 	s->depth = sess->depth;
+	sess_window(sess, &s->exp_cmdsn, &s->max_cmdsn);
 	pthread_mutex_lock(&sess->lock);
 	s->state = sess->state;
-	s->exp_cmdsn = sess->exp_cmdsn;
-	s->max_cmdsn = sess->max_cmdsn;
-	s->active = sess->active;
+	s->active = atomic_load(&sess->active);
 	s->cmd_pdus = sess->cmd_pdus;
 	s->rsp_pdus = sess->rsp_pdus;
 	s->digest_errors = sess->digest_errors;

@@ -6,10 +6,10 @@
 #include "fabric/iscsi/sess.h"
 #include "fabric/iscsi/task.h"
 
-/* Under sess->lock. MaxCmdSN grows as commands end and never shrinks. */
+/* Under sess->lock. MaxCmdSN grows as commands have ended and never shrinks. */
 static void open_window(struct sess *sess)
 {
-	uint32_t max = sess->exp_cmdsn + sess->depth - sess->active - 1;
+	uint32_t max = sess->exp_cmdsn + sess->depth - atomic_load(&sess->active) - 1;
 
 	if (sna_lt(sess->max_cmdsn, max))
 		sess->max_cmdsn = max;
@@ -18,6 +18,7 @@ static void open_window(struct sess *sess)
 void sess_window(struct sess *sess, uint32_t *ret_exp, uint32_t *ret_max)
 {
 	pthread_mutex_lock(&sess->lock);
+	open_window(sess);
 	*ret_exp = sess->exp_cmdsn;
 	*ret_max = sess->max_cmdsn;
 	pthread_mutex_unlock(&sess->lock);
@@ -25,10 +26,7 @@ void sess_window(struct sess *sess, uint32_t *ret_exp, uint32_t *ret_max)
 
 void sess_release_slot(struct sess *sess)
 {
-	pthread_mutex_lock(&sess->lock);
-	sess->active--;
-	open_window(sess);
-	pthread_mutex_unlock(&sess->lock);
+	atomic_fetch_sub(&sess->active, 1);
 }
 
 /* ---- turns: all of these under sess->lock ---------------------------------------------------- */
@@ -63,8 +61,7 @@ static void take_number(struct sess *sess, const struct sess_turn *turn)
 {
 	sess->exp_cmdsn++;
 	if (turn->scsi)
-		sess->active++;
-	open_window(sess);
+		atomic_fetch_add(&sess->active, 1);
 }
 
 /* One with the number that is next waits for its turn. */
