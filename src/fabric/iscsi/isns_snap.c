@@ -34,7 +34,7 @@ static bool address_of(const struct portal *p, struct sockaddr_storage *ret)
 {
 	if (!p->sendtargets || *p->netns)
 		return false;
-	if (*p->advertise)
+	if (p->advertise)
 		return address_parse(p->advertise, ret, NULL) == 0;
 	*ret = p->addr;
 	return !address_is_link_local(ret);

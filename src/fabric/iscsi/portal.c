@@ -296,21 +296,30 @@ int portal_free(struct portal *p, struct errmsg *err)
 	list_del(&p->link);
 	engine_unlock(eng);
 	portal_close(p);
+	free(p->advertise);
+	free(p->redirect);
 	free(p);
 	return 0;
 }
 
 int portal_set_advertise(struct portal *p, const char *text, struct errmsg *err)
 {
+	char *now, *was;
+
 	if (*text && !address_is_endpoint(text))
 		return errmsg_set(err, -EINVAL,
 			"\"%.100s\" cannot be told to initiators: use HOST:PORT, an IPv6 address "
 			"in "
 			"brackets",
 			text);
+	now = *text ? strdup(text) : NULL;
+	if (*text && !now)
+		return errmsg_set(err, -ENOMEM, "advertise: out of memory");
 	engine_lock(p->tpg->target->entity->eng);
-	strcpy(p->advertise, text);
+	was = p->advertise;
+	p->advertise = now;
 	engine_unlock(p->tpg->target->entity->eng);
+	free(was);
 	return 0;
 }
 
@@ -335,7 +344,7 @@ bool portal_endpoint(const struct portal *p, const struct conn *conn, char *buf,
 {
 	const struct sockaddr_storage *ip = &p->addr;
 
-	if (*p->advertise) {
+	if (p->advertise) {
 		snprintf(buf, cap, "%s", p->advertise);
 		return true;
 	}

@@ -50,9 +50,9 @@ struct portal {
 	char netns[LOOP_NETNS_BYTES_MAX + 1]; /* the network namespace; "": the daemon's */
 	/* The directory in np/: as configfs has it, "10.0.0.1:3260"; "@blue" for a namespace. */
 	char name[ADDRESS_TEXT_BYTES + LOOP_NETNS_BYTES_MAX + 1];
-	char advertise[ENDPOINT_TEXT_BYTES]; /* told instead of the address; empty: the address */
+	char *advertise; /* owned; told instead of the address; NULL: the address */
 	enum redirect_kind redirect_kind;
-	char redirect[ENDPOINT_TEXT_BYTES]; /* as it was set */
+	char *redirect; /* owned; as it was set, NULL: "" */
 	uint32_t redirect_permanent;
 	uint32_t sendtargets; /* SendTargets tells of it */
 	bool iser, offload; /* shown only: there is no such transport here */

@@ -6,6 +6,7 @@
  * that many targets with few sessions each are spread too.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fabric/iscsi/conn.h"
@@ -20,12 +21,13 @@ static bool is_itself(const struct portal *p, const char *endpoint)
 	char own[ADDRESS_TEXT_BYTES];
 
 	address_format(&p->addr, address_port(&p->addr), own, sizeof(own));
-	return !strcmp(endpoint, *p->advertise ? p->advertise : own);
+	return !strcmp(endpoint, p->advertise ? p->advertise : own);
 }
 
 int portal_set_redirect(struct portal *p, const char *text, struct errmsg *err)
 {
 	enum redirect_kind kind = REDIRECT_NONE;
+	char *now, *was;
 
 	if (!strcmp(text, "balance"))
 		kind = REDIRECT_BALANCE;
@@ -45,10 +47,15 @@ int portal_set_redirect(struct portal *p, const char *text, struct errmsg *err)
 		return errmsg_set(err, -EINVAL,
 			"redirect: %s is for the moment only: set redirect_permanent to 0 first",
 			text);
+	now = *text ? strdup(text) : NULL;
+	if (*text && !now)
+		return errmsg_set(err, -ENOMEM, "redirect: out of memory");
 	engine_lock(p->tpg->target->entity->eng);
 	p->redirect_kind = kind;
-	strcpy(p->redirect, text);
+	was = p->redirect;
+	p->redirect = now;
 	engine_unlock(p->tpg->target->entity->eng);
+	free(was);
 	return 0;
 }
 
@@ -88,7 +95,7 @@ static bool takes_others(const struct portal *p, const struct portal *from)
 /* An address that this host does not have at the moment (IP_FREEBIND) helps nobody. */
 static bool is_there(struct conn *conn, const struct portal *p)
 {
-	return *p->advertise || *p->netns || address_is_any(&p->addr) ||
+	return p->advertise || *p->netns || address_is_any(&p->addr) ||
 	       loops_has_address(conn->entity->loops, (const struct sockaddr *)&p->addr,
 		       address_bytes(&p->addr));
 }

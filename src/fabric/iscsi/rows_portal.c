@@ -22,7 +22,10 @@ static int set_transport(const struct attr *a, void *obj, const char *value, str
 
 static int get_advertise(const struct attr *a, void *obj, struct strbuf *out)
 {
-	return attr_get_str(a, obj, out);
+	const struct portal *p = obj;
+
+	strbuf_puts(out, p->advertise ? p->advertise : "");
+	return 0;
 }
 
 static int set_advertise(const struct attr *a, void *obj, const char *value, struct errmsg *err)
@@ -32,7 +35,9 @@ static int set_advertise(const struct attr *a, void *obj, const char *value, str
 
 static int get_redirect(const struct attr *a, void *obj, struct strbuf *out)
 {
-	strbuf_puts(out, ((struct portal *)obj)->redirect);
+	const struct portal *p = obj;
+
+	strbuf_puts(out, p->redirect ? p->redirect : "");
 	return 0;
 }
 
@@ -80,7 +85,6 @@ static const struct attr portal_attrs[] = {
 		.get = get_advertise,
 		.set = set_advertise,
 		.flags = ATTR_OURS,
-		.offset = offsetof(struct portal, advertise),
 		.doc = "HOST:PORT that initiators are told instead of the address (behind NAT); "
 		       "empty: the address." },
 	{ .name = "sendtargets",
