@@ -58,6 +58,9 @@
 
 /* Seconds that a connection has for its login, unless a portal group says otherwise. */
 #define LOGIN_TIMEOUT_S 15
+/* What it may say, as LIO's. */
+#define LOGIN_TIMEOUT_MIN_S 5
+#define LOGIN_TIMEOUT_MAX_S 30
 
 /*
  * A login that was sent to another portal is expected there for so long; until then it counts like

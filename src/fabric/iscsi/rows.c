@@ -303,9 +303,6 @@ static int target_mkdir(
 		r = tpg_new(t, (uint16_t)tag, &tpg, err);
 	if (r)
 		return r;
-	/* Not tpg_update_login_timeout(), which looks at all groups that there are. */
-	if (tpg->attribs.login_timeout > atomic_load(&t->entity->login_timeout_s))
-		atomic_store(&t->entity->login_timeout_s, tpg->attribs.login_timeout);
 	*ret = (struct node_new){ &tpg_type, tpg };
 	return 0;
 }

@@ -100,7 +100,4 @@ int acl_get_info(const struct attr *a, void *obj, struct strbuf *out);
 enum lun_stat { LUN_CMDS, LUN_READ_MBYTES, LUN_WRITE_MBYTES, LUN_UNDER_WAY };
 uint64_t lun_stat(struct lu *lu, enum lun_stat which);
 
-/* The time limit of logins follows from those of all portal groups. */
-void tpg_update_login_timeout(struct entity *e);
-
 #endif

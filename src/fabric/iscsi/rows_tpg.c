@@ -161,25 +161,13 @@ static int set_authentication(
 	return 0;
 }
 
-void tpg_update_login_timeout(struct entity *e)
-{
-	uint32_t most = 0;
-	struct target *t;
-	struct tpg *tpg;
-
-	list_for_each (t, &e->targets, struct target, link)
-		list_for_each (tpg, &t->tpgs, struct tpg, link)
-			if (tpg->attribs.login_timeout > most)
-				most = tpg->attribs.login_timeout;
-	atomic_store(&e->login_timeout_s, most ? most : LOGIN_TIMEOUT_S);
-}
-
 static int set_login_timeout(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
-	int r = set_number(a, obj, value, err);
+	uint64_t v;
+	int r = attr_parse_u64(a, value, a->min, a->max, &v, err);
 
 	if (!r)
-		tpg_update_login_timeout(((struct tpg *)obj)->target->entity);
+		tpg_set_login_timeout(obj, (uint32_t)v);
 	return r;
 }
 
@@ -292,7 +280,7 @@ static const struct attr attrib_attrs[] = {
 		.set = set_workaround,
 		.doc = "1: an initiator that leaves a key unanswered gets the RFC's default; 0: it "
 		       "is refused." },
-	ATTRIB(login_timeout, 5, 30, set_login_timeout,
+	ATTRIB(login_timeout, LOGIN_TIMEOUT_MIN_S, LOGIN_TIMEOUT_MAX_S, set_login_timeout,
 		"Seconds until a connection must have logged in. Which group it is for is not "
 		"known before: the largest of all groups applies."),
 	ATTRIB(netif_timeout, 2, 15, set_number,
@@ -419,13 +407,7 @@ static const struct node_type param_type = {
 
 static int tpg_rmdir(struct node *node, struct errmsg *err)
 {
-	struct tpg *tpg = node_obj(node);
-	struct entity *e = tpg->target->entity;
-	int r = tpg_free(tpg, err);
-
-	if (!r)
-		tpg_update_login_timeout(e);
-	return r;
+	return tpg_free(node_obj(node), err);
 }
 
 static const struct node_default tpg_defaults[] = {

@@ -2,6 +2,7 @@
 /* target.c: targets and portal groups from making to unmaking, and the end of all. */
 #include "fabric/iscsi/target.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,6 +231,29 @@ static void acl_removed(struct acl *acl)
 
 static const struct port_hooks hooks = { .acl_added = acl_added, .acl_removed = acl_removed };
 
+/* A group comes (was 0), goes (now 0) or changes. */
+static void count_timeout(struct entity *e, uint32_t was, uint32_t now)
+{
+	uint32_t most = LOGIN_TIMEOUT_MAX_S;
+
+	if (was)
+		e->ntimeouts[was]--;
+	if (now)
+		e->ntimeouts[now]++;
+	while (most && !e->ntimeouts[most])
+		most--;
+	atomic_store(&e->login_timeout_s, most ? most : LOGIN_TIMEOUT_S);
+}
+
+void tpg_set_login_timeout(struct tpg *tpg, uint32_t seconds)
+{
+	assert(seconds >= LOGIN_TIMEOUT_MIN_S && seconds <= LOGIN_TIMEOUT_MAX_S);
+	count_timeout(tpg->target->entity, tpg->attribs.login_timeout, seconds);
+	engine_lock(tpg->target->entity->eng);
+	tpg->attribs.login_timeout = seconds;
+	engine_unlock(tpg->target->entity->eng);
+}
+
 int tpg_new(struct target *t, uint16_t tag, struct tpg **ret, struct errmsg *err)
 {
 	char name[NODE_NAME_BYTES_MAX + 16];
@@ -266,6 +290,7 @@ int tpg_new(struct target *t, uint16_t tag, struct tpg **ret, struct errmsg *err
 	engine_lock(t->entity->eng);
 	list_push_back(before ? &before->link : &t->tpgs, &tpg->link);
 	engine_unlock(t->entity->eng);
+	count_timeout(t->entity, 0, tpg->attribs.login_timeout);
 	*ret = tpg;
 	return 0;
 }
@@ -334,6 +359,7 @@ int tpg_free(struct tpg *tpg, struct errmsg *err)
 	engine_lock(tpg->target->entity->eng);
 	list_del(&tpg->link);
 	engine_unlock(tpg->target->entity->eng);
+	count_timeout(tpg->target->entity, tpg->attribs.login_timeout, 0);
 	auth_done(&tpg->auth);
 	free(tpg);
 	return 0;

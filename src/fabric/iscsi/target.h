@@ -24,6 +24,7 @@
 #include "fabric/iscsi/auth.h"
 #include "fabric/iscsi/isns.h"
 #include "fabric/iscsi/keys.h"
+#include "fabric/iscsi/limits.h"
 #include "fabric/iscsi/login_log.h"
 #include "fabric/iscsi/hosts.h"
 #include "fabric/iscsi/portal.h"
@@ -124,6 +125,7 @@ struct entity {
 	_Atomic uint32_t next_conn_id, nconns, nsess;
 	_Atomic bool stopping;
 	_Atomic uint32_t login_timeout_s; /* the largest login_timeout of all groups */
+	uint32_t ntimeouts[LOGIN_TIMEOUT_MAX_S + 1]; /* how many groups have which */
 	struct log_limit peer_log;
 	struct login_log refused;
 	struct hosts hosts;
@@ -147,6 +149,8 @@ struct target *target_find(struct entity *e, const char *name);
 
 int tpg_new(struct target *t, uint16_t tag, struct tpg **ret, struct errmsg *err);
 int tpg_free(struct tpg *tpg, struct errmsg *err);
+/* Change attribs.login_timeout, on which the limit of all logins depends. Control thread. */
+void tpg_set_login_timeout(struct tpg *tpg, uint32_t seconds);
 /* Open its portals, or close them and end its sessions. */
 int tpg_enable(struct tpg *tpg, bool on, struct errmsg *err);
 
