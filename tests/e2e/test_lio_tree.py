@@ -8,8 +8,10 @@ the test as well.
 import fnmatch
 import os
 
+import pytest
+
 from lib.daemon import SOURCE
-from lib.liotree import parse_dump, walk_socket
+from lib.liotree import parse_dump, walk_mount, walk_socket
 
 DUMP = os.path.join(SOURCE, "tests", "data", "lio-configfs-tree.txt")
 IQN = "iqn.2003-01.org.linux-iscsi.vmrig:t0"
@@ -146,3 +148,34 @@ def test_tree_is_that_of_lio(serve, block):
     wrong, used = compare(lio, here)
     assert not wrong, f"{len(wrong)} differences:\n" + "\n".join(wrong)
     assert used == set(DIFFERENT) | set(MORE), "listed, but not different"
+
+
+# Of a mount: what has no newline behind it, and what is a newline if there is nothing else.
+NO_NEWLINE = ["*/acls/*/tag", "*/statistics/scsi_tgt_dev/status"]
+EMPTY_LINE = ["*/auth/*", "*/discovery_auth/*", "*/param/*", "*/wwn/vendor_id", "*/wwn/product_id", "*/wwn/revision"]
+
+
+def test_mount_is_that_of_lio(block):
+    """The same of the mounted tree, secrets included, and how each text ends."""
+    d = pytest.importorskip("lib.mounted").MountedDaemon()
+    d.write({"storage_objects": [], "targets": [], "fabric_modules": []})
+    try:
+        d.start()
+        with d.control() as ctl:
+            build(ctl, d, block)
+            ctl.call("set", path=f"{ACL}/tag", value="a-tag")
+            here = renamed(walk_mount(d.path()), d)
+    finally:
+        d.stop()
+        d.discard()
+    tag = here.pop(f"{ACL}/tag")
+    assert (tag.text, tag.file) == ("a-tag", "text")
+    lio = parse_dump(DUMP)
+    del lio[f"{ACL}/tag"]
+    wrong = compare(lio, here)[0]
+    for path, e in here.items():
+        want = "text" if is_listed(path, NO_NEWLINE) else \
+            "line" if e.text or is_listed(path, EMPTY_LINE) else "empty"
+        if e.file and e.file != want:
+            wrong.append(f"{path}: {e.text!r} is a {e.file}, in LIO a {want}")
+    assert not wrong, "\n".join(wrong)

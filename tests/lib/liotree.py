@@ -19,7 +19,7 @@ class Entry(NamedTuple):
     mode: str                   # as ls -l shows it
     text: Optional[str] = None  # of a file, without the newline at its end; of a link its target
     error: Optional[str] = None  # what reading it says
-    file: Optional[str] = None  # of the socket: "line", "text", "line or empty"
+    file: Optional[str] = None  # of the socket: "line", "text", "line or empty"; of a mount: "line", "text", "empty"
 
 
 def _below(path):
@@ -85,14 +85,16 @@ def walk_mount(top):
     for where, dirs, files in os.walk(top):
         for path in [where] + [os.path.join(where, n) for n in files + dirs]:
             mode = stat.filemode(os.lstat(path).st_mode)
-            text = error = None
+            text = error = file = None
             if mode[0] == "l":
                 text = os.path.normpath(os.path.join(where, os.readlink(path)))[len(top):]
             elif mode[:2] == "-r":
                 try:
                     with open(path, encoding="utf-8") as f:
-                        text = f.read().removesuffix("\n")
+                        text = f.read()
+                    file = "line" if text.endswith("\n") else "text" if text else "empty"
+                    text = text.removesuffix("\n")
                 except OSError as e:
                     error = e.strerror
-            tree[path[len(top):] or "/"] = Entry(mode, text, error)
+            tree[path[len(top):] or "/"] = Entry(mode, text, error, file)
     return tree
