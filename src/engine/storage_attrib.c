@@ -195,7 +195,10 @@ static int set_write_cache(const struct attr *a, void *obj, const char *value, s
 				      : "; make the storage object with or without write_back");
 }
 
-enum { HW_QUEUE_DEPTH = 128 }; /* of all but block devices, as LIO */
+enum {
+	HW_QUEUE_DEPTH = 128, /* of all but block devices, as LIO */
+	QUEUE_DEPTH_MAX = 65536,
+};
 
 /* Of a block device its own. */
 static uint32_t hw_queue_depth(const struct storage *s)
@@ -228,13 +231,14 @@ static int get_hw_queue_depth(const struct attr *a, void *obj, struct strbuf *ou
 static int set_queue_depth(const struct attr *a, void *obj, const char *value, struct errmsg *err)
 {
 	struct storage *s = obj;
-	uint32_t most = hw_queue_depth(s);
+	/* What the disk takes is known when it is open; LIO's files have up to that of theirs. */
+	uint32_t most = s->enabled ? hw_queue_depth(s) : QUEUE_DEPTH_MAX;
 	uint64_t v;
 	int r = attr_parse_u64(a, value, 0, UINT32_MAX, &v, err);
 
 	if (!r && (!v || v > most))
-		return errmsg_set(err, -EINVAL,
-			"queue_depth: %" PRIu64 " is not from 1 to hw_queue_depth, %u", v, most);
+		return errmsg_set(err, -EINVAL, "queue_depth: %" PRIu64 " is not from 1 to %u%s", v,
+			most, s->enabled ? ", the hw_queue_depth" : "");
 	if (r)
 		return r;
 	s->depth_set = true;
@@ -436,6 +440,11 @@ int storage_attach(struct storage *s, struct backstore *bs, struct errmsg *err)
 		if (s->written >> i & 1)
 			memcpy((char *)now + offset, (char *)&before + offset, sizeof(uint32_t));
 	}
+	/* Written when it was not known what the disk takes. */
+	if (now->queue_depth > hw_queue_depth(s))
+		now->queue_depth = hw_queue_depth(s);
+	if (now->optimal_sectors > storage_hw_max_sectors(s))
+		now->optimal_sectors = storage_hw_max_sectors(s);
 	if (!(info.flags & ULIO_INFO_DISCARD) && (now->emulate_tpu || now->emulate_tpws)) {
 		log_obj(LOG_LEVEL_WARN, "engine", s->lu->name,
 			"its disk cannot give space back: UNMAP is not offered");

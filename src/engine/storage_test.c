@@ -443,6 +443,10 @@ static void pending(void **state)
 	assert_int_equal(storage_set_pending(n, &err), 0);
 	assert_true(storage_is_pending(n));
 	set(n, "attrib", "emulate_caw", "0");
+	/* What the disk takes is not known yet; LIO's files have what theirs did. */
+	set(n, "attrib", "queue_depth", "256");
+	set(n, "attrib", "optimal_sectors", "4294967288");
+	refuse(n, "attrib", "queue_depth", "0", -EINVAL);
 	set(n, "wwn", "vpd_unit_serial", "serial");
 	assert_int_equal(storage_lu(n, &lu, &err), 0);
 	is(n, "", "state", "pending");
@@ -456,6 +460,9 @@ static void pending(void **state)
 	is(n, "", "state", "ready");
 	is(n, "", "enable", "1");
 	is(n, "attrib", "emulate_caw", "0");
+	is(n, "attrib", "queue_depth", "128");
+	is(n, "attrib", "optimal_sectors", "16384");
+	refuse(n, "attrib", "queue_depth", "129", -EINVAL);
 	is(n, "wwn", "vpd_unit_serial", "T10 VPD Unit Serial Number: serial");
 	assert_int_equal(storage_retry(n, &err), 0);
 }
