@@ -231,7 +231,8 @@ static void data_in(struct peer *peer, const struct bhs_data_in *d, uint32_t n, 
 	REQUIRE(!status || final, "S without F");
 	REQUIRE(status || !(d->flags & (DATA_IN_OVERFLOW | DATA_IN_UNDERFLOW)), "O, U without S");
 	REQUIRE((d->flags & 0x06) != 0x06, "both O and U");
-	if (data_again(peer, peer_task(peer, be32_get(d->initiator_task_tag)), d, crc))
+	k = peer_task(peer, be32_get(d->initiator_task_tag));
+	if (data_again(peer, k, d, crc) || (!k && peer->any_again))
 		return;
 	k = task_answered(peer, d->initiator_task_tag, "Data-In");
 	if (d->flags & DATA_IN_ACKNOWLEDGE)

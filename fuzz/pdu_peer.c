@@ -305,6 +305,11 @@ bool peer_task_known(const struct peer *peer, const struct peer_task *k)
 	return k->active || (k->kept && (int32_t)(k->statsn - ack) >= 0);
 }
 
+static bool is_due(const struct peer_task *k)
+{
+	return k->ring.due || k->tag_due;
+}
+
 /* The oldest that nobody waits for gives way. */
 struct peer_task *peer_task_new(struct peer *peer)
 {
@@ -313,7 +318,7 @@ struct peer_task *peer_task_new(struct peer *peer)
 	for (unsigned i = 0; i < PEER_TASKS; i++) {
 		struct peer_task *k = &peer->tasks[i];
 
-		if (!k->active && !peer_task_known(peer, k))
+		if (!k->active && !peer_task_known(peer, k) && !(k->kept && is_due(k)))
 			return k;
 		if ((k->loose || k->kept) && (!old || (int32_t)(k->itt - old->itt) < 0))
 			old = k;
@@ -332,7 +337,7 @@ bool peer_is_due(const struct peer *peer)
 	for (unsigned i = 0; i < PEER_TASKS; i++) {
 		const struct peer_task *k = &peer->tasks[i];
 
-		if ((k->active || k->kept) && !k->loose && (k->ring.due || k->tag_due))
+		if ((k->active || k->kept) && !k->loose && is_due(k))
 			return true;
 	}
 	return false;
