@@ -151,12 +151,14 @@ static int call_open(
 		.err = why,
 		.err_bytes = sizeof(why),
 	};
+	bool stepped = loops_step_aside(bs->loops);
 	int r;
 
 	if (bs->kind.open)
 		r = bs->kind.open(bs->loops, bs, &args, &bs->handle);
 	else
 		r = bs->kind.ops.open(&args, &bs->handle);
+	loops_step_back(bs->loops, stepped);
 	why[sizeof(why) - 1] = '\0';
 	if (r == 0) {
 		bs->opened = true;

@@ -124,7 +124,7 @@ int backstore_close(struct backstore *bs, uint64_t timeout_ns)
 	atomic_store(&bs->close_state, CLOSE_WAITING);
 	loop_event_init(&bs->drained, bs->loops);
 	loops_barrier(bs->loops, drain_on_loop, bs);
-	if (loop_event_wait(&bs->drained, timeout_ns) < 0) {
+	if (loop_event_wait_aside(&bs->drained, timeout_ns) < 0) {
 		/* From a successful exchange on it may be gone at any moment. */
 		log_obj(LOG_LEVEL_ERROR, "block", bs->name,
 			"requests under way did not come back in time: not waiting any more");
@@ -132,7 +132,7 @@ int backstore_close(struct backstore *bs, uint64_t timeout_ns)
 		if (atomic_compare_exchange_strong(&bs->close_state, &waiting, CLOSE_GAVE_UP))
 			return -EBUSY;
 		registry_orphan_gone(reg);
-		while (loop_event_wait(&bs->drained, UINT64_C(1000000000)) < 0)
+		while (loop_event_wait_aside(&bs->drained, UINT64_C(1000000000)) < 0)
 			; /* about to be signalled */
 	}
 	/* Whoever gave back the last bio has left this backstore's callbacks. */

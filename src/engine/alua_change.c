@@ -572,7 +572,7 @@ int alua_change_run(struct lu *lu, const struct alua_wish *wish, struct errmsg *
 	c->event = &over;
 	c->result = &r;
 	loops_call(loops, loops_get(loops, 0), start_on_loop, c);
-	loop_event_wait(&over, UINT64_MAX);
+	loop_event_wait_aside(&over, UINT64_MAX);
 	if (r == -EBUSY)
 		return errmsg_set(err, r,
 			"%s: its disk does not give back commands that the state %s excludes: the "

@@ -223,7 +223,7 @@ int lu_step_run(struct lu_step *s, struct lu *lu, bool *ret_stuck)
 	s->wait = &wait;
 	loop_event_init(&wait.over, loops);
 	loops_call(loops, loops_get(loops, 0), run_on_loop, &wait);
-	loop_event_wait(&wait.over, UINT64_MAX);
+	loop_event_wait_aside(&wait.over, UINT64_MAX);
 	if (ret_stuck)
 		*ret_stuck = wait.stuck;
 	return wait.error;

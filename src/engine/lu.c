@@ -242,7 +242,7 @@ int lu_free(struct lu *lu, struct errmsg *err)
 				"%s has task management under way that waits for its disk: try "
 				"again",
 				lu->name);
-		(void)loop_event_wait(&never, 1000000);
+		(void)loop_event_wait_aside(&never, 1000000);
 		loops_barrier(eng->loops, NULL, NULL);
 	}
 	alua_lu_gone(lu);

@@ -196,7 +196,7 @@ static int end_retired(struct engine *eng, struct lu *lu)
 	loops_call(eng->loops, loops_get(eng->loops, 0), drain_wait_start, &w);
 	if (w.error)
 		return w.error;
-	return loop_event_wait(&w.done, UINT64_MAX);
+	return loop_event_wait_aside(&w.done, UINT64_MAX);
 }
 
 int port_republish(struct port *port, struct lu *gone, struct errmsg *err)
@@ -426,7 +426,7 @@ int port_drop_nexuses(
 		if (clock_now_ns() >= end)
 			return -EBUSY;
 		/* Sessions end by themselves; there is no one event for all of them. */
-		(void)loop_event_wait(&never, 1000000);
+		(void)loop_event_wait_aside(&never, 1000000);
 		engine_lock(eng);
 		n = post_drops(port, acl, NULL);
 		engine_unlock(eng);

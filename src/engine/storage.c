@@ -279,6 +279,7 @@ static int storage_rmdir(struct node *node, struct errmsg *err)
 const struct node_type storage_type = {
 	.name = "storage object",
 	.doc = "A disk as a logical unit.",
+	.unit = true,
 	.attrs = storage_attrs,
 	.defaults = storage_defaults,
 	.rmdir = storage_rmdir,

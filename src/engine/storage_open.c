@@ -282,15 +282,16 @@ static int user_settings(struct storage *s, struct strbuf *spec, struct errmsg *
 static int open_disk(
 	struct storage *s, const char *spec, struct backstore **ret, struct errmsg *err)
 {
-	static const struct timespec pause = { .tv_nsec = 10 * NS_PER_MS };
 	const struct storage_core *core = s->hba->core;
+	struct loop_event never;
 	int r;
 
+	loop_event_init(&never, engine_loops(core->eng));
 	for (;;) {
 		r = backstore_open_spec(core->reg, s->lu->name, spec, ret, err);
 		if (r != -EBUSY || clock_now_ns() - core->created_ns > STORAGE_BUSY_WAIT_NS)
 			return r;
-		nanosleep(&pause, NULL);
+		(void)loop_event_wait_aside(&never, 10 * NS_PER_MS);
 	}
 }
 

@@ -104,6 +104,35 @@ int loop_event_wait(struct loop_event *ev, uint64_t timeout_ns)
 	return set ? 0 : -ETIMEDOUT;
 }
 
+void loops_set_aside(
+	struct loops *loops, bool (*leave)(void *arg), void (*enter)(void *arg), void *arg)
+{
+	loops->leave = leave;
+	loops->enter = enter;
+	loops->aside_arg = arg;
+}
+
+bool loops_step_aside(struct loops *loops)
+{
+	return loops->leave && loops->leave(loops->aside_arg);
+}
+
+void loops_step_back(struct loops *loops, bool stepped)
+{
+	if (stepped)
+		loops->enter(loops->aside_arg);
+}
+
+int loop_event_wait_aside(struct loop_event *ev, uint64_t timeout_ns)
+{
+	struct loops *loops = ev->loops;
+	bool stepped = loops_step_aside(loops);
+	int r = loop_event_wait(ev, timeout_ns);
+
+	loops_step_back(loops, stepped);
+	return r;
+}
+
 struct call {
 	struct loop_msg msg;
 	void (*fn)(struct loop *loop, void *arg);

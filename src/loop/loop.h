@@ -313,4 +313,18 @@ void loop_event_init(struct loop_event *ev, struct loops *loops);
 void loop_event_signal(struct loop_event *ev); /* any thread */
 int loop_event_wait(struct loop_event *ev, uint64_t timeout_ns);
 
+/*
+ * A thread that waits for something slow (a disk, an initiator) steps aside meanwhile: what it
+ * holds of the configuration is given to others, and taken again. leave(arg) gives it up, or
+ * returns false if the calling thread does not have it; enter(arg) takes it. Set once, before
+ * other threads run; without it nobody steps aside. loop_event_wait_aside() is loop_event_wait()
+ * so. Around a call of the system that may be slow: loops_step_aside(), whose answer goes to
+ * loops_step_back(). Any thread; on a loop they do nothing.
+ */
+void loops_set_aside(
+	struct loops *loops, bool (*leave)(void *arg), void (*enter)(void *arg), void *arg);
+bool loops_step_aside(struct loops *loops);
+void loops_step_back(struct loops *loops, bool stepped);
+int loop_event_wait_aside(struct loop_event *ev, uint64_t timeout_ns);
+
 #endif

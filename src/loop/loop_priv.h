@@ -250,6 +250,10 @@ struct loops {
 	bool pin;
 	char text[256]; /* loops_describe() */
 
+	bool (*leave)(void *arg); /* stepping aside, NULL: nobody does */
+	void (*enter)(void *arg);
+	void *aside_arg;
+
 	/* Control threads that wait for a loop_event; start of the loops. */
 	pthread_mutex_t lock;
 	pthread_cond_t cond;

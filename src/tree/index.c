@@ -126,6 +126,10 @@ struct node *tree_node_by_id(struct tree *t, uint64_t id)
 
 	while (n && n->id != id)
 		n = n->id_next;
+	for (const struct node *at = n; at; at = at->parent) {
+		if (at->going)
+			return NULL;
+	}
 	return n;
 }
 

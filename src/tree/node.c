@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,8 @@ int tree_new(const struct node_type *root, void *root_obj, struct tree **ret)
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&t->turn, NULL);
+	pthread_cond_init(&t->claims_changed, NULL);
+	list_init(&t->claims);
 	t->root->type = root;
 	t->root->obj = root_obj;
 	*ret = t;
@@ -126,6 +129,7 @@ struct tree *tree_free(struct tree *t)
 	if (!t)
 		return NULL;
 	node_free(t->root);
+	pthread_cond_destroy(&t->claims_changed);
 	pthread_mutex_destroy(&t->turn);
 	index_done(t);
 	free(t->listeners);
@@ -136,16 +140,6 @@ struct tree *tree_free(struct tree *t)
 struct node *tree_root(struct tree *t)
 {
 	return t->root;
-}
-
-void tree_enter(struct tree *t)
-{
-	pthread_mutex_lock(&t->turn);
-}
-
-void tree_leave(struct tree *t)
-{
-	pthread_mutex_unlock(&t->turn);
 }
 
 int tree_listen(struct tree *t, tree_listener_fn *fn, void *arg)
@@ -178,6 +172,11 @@ static void tell(struct tree *t, enum tree_event ev, struct node *dir, const cha
 
 /* ---- looking ------------------------------------------------------------------------------- */
 
+static struct node *there(struct node *n)
+{
+	return n && !n->going ? n : NULL;
+}
+
 struct node *node_child(struct node *dir, const char *name)
 {
 	const struct node_default *d = dir->type->defaults;
@@ -186,7 +185,7 @@ struct node *node_child(struct node *dir, const char *name)
 		if (!strcmp(d[i].name, name))
 			return default_at(dir, i);
 	}
-	return index_find(dir->tree, dir, name);
+	return there(index_find(dir->tree, dir, name));
 }
 
 static struct link *find_link(const struct node *dir, const char *name, unsigned *ret_place)
@@ -290,9 +289,19 @@ struct node *node_up(struct node *node, const struct node_type *type)
 	return node;
 }
 
+/* The first user-made directory from that place on that is not being removed. */
+static struct node *user_made_from(struct node *dir, struct list *at)
+{
+	struct node *n = NULL;
+
+	for (; at != &dir->children && !n; at = at->next)
+		n = there(container_of(at, struct node, sibling));
+	return n;
+}
+
 static struct node *first_user_made(struct node *dir)
 {
-	return list_first(&dir->children, struct node, sibling);
+	return user_made_from(dir, dir->children.next);
 }
 
 struct node *node_first_child(struct node *dir)
@@ -312,9 +321,7 @@ struct node *node_next_child(struct node *dir, struct node *prev)
 			return default_at(dir, next);
 		return first_user_made(dir);
 	}
-	if (prev->sibling.next == &dir->children)
-		return NULL;
-	return container_of(prev->sibling.next, struct node, sibling);
+	return user_made_from(dir, prev->sibling.next);
 }
 
 unsigned node_nchildren(const struct node *dir)
@@ -332,16 +339,34 @@ bool node_link_at(struct node *dir, unsigned i, struct node_link *ret)
 	return true;
 }
 
-/* Around calls of a module's functions. */
-static void call_begin(struct tree *t)
+/* A module's function runs on this thread: it must not change the tree. */
+static _Thread_local bool in_module;
+
+static void call_begin(void)
 {
-	assert(!t->busy);
-	t->busy = true;
+	assert(!in_module);
+	in_module = true;
 }
 
-static void call_end(struct tree *t)
+static void call_end(void)
 {
-	t->busy = false;
+	in_module = false;
+}
+
+/*
+ * Before an operation on n: wait until nobody else changes its unit, nor what has the id other (0:
+ * nothing). -ENOENT: n went meanwhile.
+ */
+static int claim(struct tree *t, struct tree_claim *c, struct node *n, uint64_t other,
+	const char *name, struct errmsg *err)
+{
+	uint64_t id = n->id;
+
+	claim_take(t, c, claim_unit(n), other);
+	if (tree_node_by_id(t, id))
+		return 0;
+	tree_unclaim(t, c);
+	return errmsg_set(err, -ENOENT, "%s: has just been removed, or its directory has", name);
 }
 
 /* ---- operations ---------------------------------------------------------------------------- */
@@ -377,7 +402,7 @@ static int check_name(struct node *dir, const char *name, struct errmsg *err)
 	return 0;
 }
 
-int tree_mkdir(
+static int make_dir(
 	struct tree *t, struct node *dir, const char *name, struct node **ret, struct errmsg *err)
 {
 	struct node_new made = { 0 };
@@ -397,9 +422,9 @@ int tree_mkdir(
 		free(copy);
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", name);
 	}
-	call_begin(t);
+	call_begin();
 	r = dir->type->mkdir(dir, name, &made, err);
-	call_end(t);
+	call_end();
 	if (r) {
 		index_del_id(t, n);
 		free(copy);
@@ -416,6 +441,21 @@ int tree_mkdir(
 	if (ret)
 		*ret = n;
 	return 0;
+}
+
+int tree_mkdir(
+	struct tree *t, struct node *dir, const char *name, struct node **ret, struct errmsg *err)
+{
+	/* One of that name that is being removed: perhaps it is gone then. */
+	const struct node *before = index_find(t, dir, name);
+	struct tree_claim c;
+	int r = claim(t, &c, dir, before ? before->id : 0, name, err);
+
+	if (r)
+		return r;
+	r = make_dir(t, dir, name, ret, err);
+	tree_unclaim(t, &c);
+	return r;
 }
 
 /*
@@ -437,7 +477,7 @@ static struct link *incoming_link(struct node *n)
 /* The name of something that users made in n or a default group of it, NULL if there is nothing. */
 static const char *user_made_in(struct node *n)
 {
-	struct node *c = first_user_made(n);
+	struct node *c = list_first(&n->children, struct node, sibling);
 	unsigned ndef = n->defaults ? ndefaults(n->type) : 0;
 	const char *name = c ? c->name : n->nlinks ? n->links[0]->name : NULL;
 
@@ -448,7 +488,7 @@ static const char *user_made_in(struct node *n)
 	return name;
 }
 
-int tree_rmdir(struct tree *t, struct node *node, struct errmsg *err)
+static int remove_dir(struct tree *t, struct node *node, struct errmsg *err)
 {
 	struct node *dir = node->parent;
 	struct link *l = incoming_link(node);
@@ -478,9 +518,11 @@ int tree_rmdir(struct tree *t, struct node *node, struct errmsg *err)
 	name = strdup(node->name);
 	if (!name)
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", node->name);
-	call_begin(t);
+	call_begin();
+	node->going = true;
 	r = node->type->rmdir(node, err);
-	call_end(t);
+	node->going = false;
+	call_end();
 	if (!r) {
 		node_free(node);
 		tell(t, TREE_REMOVED, dir, name);
@@ -489,7 +531,22 @@ int tree_rmdir(struct tree *t, struct node *node, struct errmsg *err)
 	return r;
 }
 
-int tree_link(
+int tree_rmdir(struct tree *t, struct node *node, struct errmsg *err)
+{
+	char name[TREE_NAME_MAX + 1];
+	struct tree_claim c;
+	int r;
+
+	snprintf(name, sizeof(name), "%s", node->name);
+	r = claim(t, &c, node, 0, name, err);
+	if (r)
+		return r;
+	r = remove_dir(t, node, err);
+	tree_unclaim(t, &c);
+	return r;
+}
+
+static int make_link(
 	struct tree *t, struct node *dir, const char *name, struct node *target, struct errmsg *err)
 {
 	struct link **links, *l;
@@ -512,9 +569,9 @@ int tree_link(
 		free(l);
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", name);
 	}
-	call_begin(t);
+	call_begin();
 	r = dir->type->link(dir, name, target, err);
-	call_end(t);
+	call_end();
 	if (r) {
 		free(l->name);
 		free(l);
@@ -530,7 +587,23 @@ int tree_link(
 	return 0;
 }
 
-int tree_unlink(struct tree *t, struct node *dir, const char *name, struct errmsg *err)
+int tree_link(
+	struct tree *t, struct node *dir, const char *name, struct node *target, struct errmsg *err)
+{
+	uint64_t id = target->id;
+	struct tree_claim c;
+	int r = claim(t, &c, dir, claim_unit(target), name, err);
+
+	if (r)
+		return r;
+	r = tree_node_by_id(t, id)
+		    ? make_link(t, dir, name, target, err)
+		    : errmsg_set(err, -ENOENT, "%s: its target has just been removed", name);
+	tree_unclaim(t, &c);
+	return r;
+}
+
+static int remove_link(struct tree *t, struct node *dir, const char *name, struct errmsg *err)
 {
 	unsigned place = 0;
 	struct link *l = find_link(dir, name, &place);
@@ -540,9 +613,9 @@ int tree_unlink(struct tree *t, struct node *dir, const char *name, struct errms
 		return errmsg_set(err, -EPERM, "%s: is no link", name);
 	if (!l)
 		return errmsg_set(err, -ENOENT, "%s: there is no such link", name);
-	call_begin(t);
+	call_begin();
 	r = dir->type->unlink ? dir->type->unlink(dir, name, l->target, err) : 0;
-	call_end(t);
+	call_end();
 	if (r)
 		return r;
 	dir->nlinks--;
@@ -551,6 +624,18 @@ int tree_unlink(struct tree *t, struct node *dir, const char *name, struct errms
 	tell(t, TREE_UNLINKED, dir, l->name);
 	link_free(l);
 	return 0;
+}
+
+int tree_unlink(struct tree *t, struct node *dir, const char *name, struct errmsg *err)
+{
+	struct tree_claim c;
+	int r = claim(t, &c, dir, 0, name, err);
+
+	if (r)
+		return r;
+	r = remove_link(t, dir, name, err);
+	tree_unclaim(t, &c);
+	return r;
 }
 
 int tree_get(
@@ -571,7 +656,7 @@ int tree_get(
 	return 0;
 }
 
-int tree_set(
+static int set_attr(
 	struct tree *t, struct node *node, const char *attr, const char *value, struct errmsg *err)
 {
 	const struct attr *a = node_attr(node, attr);
@@ -590,11 +675,11 @@ int tree_set(
 			TREE_VALUE_MAX);
 	memcpy(text, value, len);
 	text[len] = '\0';
-	call_begin(t);
+	call_begin();
 	r = a->may_set && !a->may_set(a, node->obj, err) ? -EINVAL : 0;
 	if (!r)
 		r = a->set(a, node->obj, text, err);
-	call_end(t);
+	call_end();
 	/* Whatever its function said, a secret is not told. */
 	if (a->flags & ATTR_SECRET && r && err && len && strstr(err->text, text))
 		errmsg_set(err, r, "%s: the value is refused (%s)", attr, err_text(r));
@@ -606,6 +691,19 @@ int tree_set(
 	return 0;
 }
 
+int tree_set(
+	struct tree *t, struct node *node, const char *attr, const char *value, struct errmsg *err)
+{
+	struct tree_claim c;
+	int r = claim(t, &c, node, 0, attr, err);
+
+	if (r)
+		return r;
+	r = set_attr(t, node, attr, value, err);
+	tree_unclaim(t, &c);
+	return r;
+}
+
 /* ---- clearing ------------------------------------------------------------------------------ */
 
 static bool is_below(const struct node *n, const struct node *top)
@@ -615,39 +713,73 @@ static bool is_below(const struct node *n, const struct node *top)
 	return n;
 }
 
-/* Remove the directories that users made below node, the youngest first. */
-static int clear_dirs(struct tree *t, struct node *node, struct errmsg *err)
+/* Another thread removes it: whether it does is known when its claim ends. */
+static bool wait_if_going(struct tree *t, const struct node *n)
 {
-	unsigned ndef = node->defaults ? ndefaults(node->type) : 0;
+	struct tree_claim c;
+
+	if (!n->going)
+		return false;
+	claim_take(t, &c, claim_unit(n), 0);
+	tree_unclaim(t, &c);
+	return true;
+}
+
+/* Remove the directories that users made below what has that id, the youngest first. */
+static int clear_dirs(struct tree *t, uint64_t id, struct errmsg *err)
+{
+	struct node *node;
 	int r = 0;
 
-	while (!r && !list_empty(&node->children)) {
-		struct node *c = container_of(node->children.prev, struct node, sibling);
+	/* Another thread may have removed it during a step. */
+	while (!r && (node = tree_node_by_id(t, id)) && !list_empty(&node->children)) {
+		uint64_t child = container_of(node->children.prev, struct node, sibling)->id;
 
-		r = clear_dirs(t, c, err);
-		if (!r)
-			r = tree_rmdir(t, c, err);
+		if (wait_if_going(t, container_of(node->children.prev, struct node, sibling)))
+			continue;
+		r = clear_dirs(t, child, err);
+		node = r ? NULL : tree_node_by_id(t, child);
+		if (node)
+			r = tree_rmdir(t, node, err);
 	}
-	for (unsigned i = ndef; !r && i-- > 0;) {
-		if (node->defaults[i])
-			r = clear_dirs(t, node->defaults[i], err);
+	for (unsigned i = 0; !r && (node = tree_node_by_id(t, id)); i++) {
+		unsigned ndef = node->defaults ? ndefaults(node->type) : 0;
+
+		if (i >= ndef)
+			break;
+		node = node->defaults[ndef - 1 - i];
+		if (node)
+			r = clear_dirs(t, node->id, err);
 	}
 	return r;
 }
 
+/* The last link below top whose id is less than that. */
+static struct link *last_link_below(struct tree *t, const struct node *top, uint64_t id)
+{
+	for (struct list *pos = t->links.prev; pos != &t->links; pos = pos->prev) {
+		struct link *l = container_of(pos, struct link, all);
+
+		if (l->id < id && is_below(l->dir, top))
+			return l;
+	}
+	return NULL;
+}
+
 int tree_clear(struct tree *t, struct node *node, struct errmsg *err)
 {
-	struct list *pos = t->links.prev;
+	uint64_t id = node->id, last = UINT64_MAX;
+	int r = 0;
 
-	while (pos != &t->links) {
-		struct link *l = container_of(pos, struct link, all);
-		int r = 0;
+	while (!r && (node = tree_node_by_id(t, id))) {
+		struct link *l = last_link_below(t, node, last);
 
-		pos = pos->prev;
-		if (is_below(l->dir, node))
-			r = tree_unlink(t, l->dir, l->name, err);
-		if (r)
-			return r;
+		if (!l)
+			break;
+		last = l->id;
+		r = tree_unlink(t, l->dir, l->name, err);
+		if (r == -ENOENT)
+			r = 0;
 	}
-	return clear_dirs(t, node, err);
+	return r ? r : clear_dirs(t, id, err);
 }

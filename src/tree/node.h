@@ -10,6 +10,9 @@
 #ifndef ULIO_TREE_NODE_H
 #define ULIO_TREE_NODE_H
 
+#include <pthread.h>
+
+#include "base/list.h"
 #include "tree/attr.h"
 
 struct tree;
@@ -40,11 +43,15 @@ struct node_type {
 	 * take any name that they find for an object.)
 	 */
 	bool ours;
+	/* What is changed in it is changed by one at a time (struct tree_claim). */
+	bool unit;
 	const struct attr *attrs; /* ends with ATTR_END; may be NULL */
 	const struct node_default *defaults; /* ends with a NULL name; may be NULL */
 
 	/*
-	 * The functions below run on the control thread and do not change the tree themselves.
+	 * The functions below have the tree's turn and do not change the tree themselves. They may
+	 * step aside: then others change what is not in the same unit, and read everything but a
+	 * directory whose rmdir runs.
 	 *
 	 * mkdir: NULL: EPERM. Makes the object; *ret set on success only.
 	 */
@@ -82,6 +89,27 @@ struct node *tree_root(struct tree *t);
  */
 void tree_enter(struct tree *t);
 void tree_leave(struct tree *t);
+/* The calling thread has the turn. */
+bool tree_is_ours(const struct tree *t);
+
+/*
+ * The operations below may step aside (loops_step_aside()) while a module waits for a disk or an
+ * initiator: other threads have turns then. What is being changed is claimed: the unit that it lies
+ * in (node_type.unit), or else the nearest directory that a user made, or the root. Changes of one
+ * unit follow each other in the order in which they came; reading does not wait for them. Who does
+ * several changes as one, or keeps a struct node over an operation, claims first and for the whole
+ * time; its own claims do not keep a thread waiting. A thread that has claimed one unit must not
+ * claim others but by these operations, and one at a time in the whole daemon: tree_claim_all()
+ * waits for all others, and all wait for it.
+ */
+struct tree_claim {
+	struct list link;
+	pthread_t owner;
+	uint64_t ids[2];
+};
+void tree_claim_all(struct tree *t, struct tree_claim *c);
+void tree_claim_node(struct tree *t, struct tree_claim *c, const struct node *n);
+void tree_unclaim(struct tree *t, struct tree_claim *c);
 
 /* 0 or -ENOMEM. */
 int tree_listen(struct tree *t, tree_listener_fn *fn, void *arg);

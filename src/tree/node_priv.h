@@ -4,6 +4,7 @@
 #define ULIO_TREE_NODE_PRIV_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/list.h"
 #include "tree/node.h"
@@ -26,6 +27,7 @@ struct node {
 	void *obj; /* the module's */
 	const char *name; /* own memory, of a default group: its table's */
 	int def; /* place in parent->type->defaults, -1: user-made or root */
+	bool going; /* its object is being destroyed: it is not found any more */
 	unsigned nlinks;
 	unsigned nchildren; /* user-made */
 	struct node **defaults; /* made so far, by place; NULL: none was */
@@ -43,6 +45,10 @@ struct listener {
 
 struct tree {
 	pthread_mutex_t turn;
+	_Atomic pthread_t holder; /* who has the turn, if it is held */
+	_Atomic bool held;
+	struct list claims; /* struct tree_claim, in the order of their coming */
+	pthread_cond_t claims_changed; /* with turn */
 	struct node *root;
 	uint64_t last_id;
 	struct node **ids; /* all nodes by id; chains */
@@ -52,10 +58,16 @@ struct tree {
 	size_t nbuckets; /* a power of two */
 	size_t nhashed;
 	struct list links; /* all of them, in the order of their making */
-	bool busy; /* a module's function runs: it must not change the tree */
 	struct listener *listeners;
 	unsigned nlisteners;
 };
+
+/* ---- claim.c ------------------------------------------------------------------------------- */
+
+/* What is to be claimed for a change of n: the id of its unit. */
+uint64_t claim_unit(const struct node *n);
+/* Wait until nobody else has a or b (0: none; both 0: the whole tree). Steps aside meanwhile. */
+void claim_take(struct tree *t, struct tree_claim *c, uint64_t a, uint64_t b);
 
 /* ---- index.c ------------------------------------------------------------------------------- */
 

@@ -321,6 +321,7 @@ static const struct node_default target_defaults[] = {
 const struct node_type target_type = {
 	.name = "target",
 	.doc = "An iSCSI target: a name and its portal groups, tpgt_<N>.",
+	.unit = true,
 	.defaults = target_defaults,
 	.mkdir = target_mkdir,
 	.rmdir = target_rmdir,

@@ -103,5 +103,6 @@ const struct node_type isns_type = {
 	.name = "iSNS",
 	.doc = "Registration of the targets with iSNS servers.",
 	.ours = true,
+	.unit = true,
 	.attrs = isns_attrs,
 };

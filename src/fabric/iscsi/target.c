@@ -338,7 +338,7 @@ int tpg_enable(struct tpg *tpg, bool on, struct errmsg *err)
 		if (clock_now_ns() > end)
 			return errmsg_set(err, -EBUSY, "sessions of %s do not end: try again",
 				tpg->target->name);
-		(void)loop_event_wait(&never, 1000000);
+		(void)loop_event_wait_aside(&never, 1000000);
 	}
 	loops_barrier(e->loops, NULL, NULL);
 	return 0;
