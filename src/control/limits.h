@@ -10,6 +10,7 @@ enum {
 	CONTROL_METHODS_MAX = 256,
 	CONTROL_READ_BYTES = 65536, /* received from a client at a time */
 	CONTROL_BACKLOG = 64, /* listen(2) */
+	CONTROL_WORKERS_MAX = 16, /* requests that are carried out at a time; most wait then */
 	CONTROL_FDS_MAX = 4, /* descriptors that come at once; the kernel closes those above */
 	EVENTS_QUEUED_MAX = 512, /* events of a client that wait to be sent, of some 300 bytes */
 	EVENTS_PER_SECOND = 1000, /* to a client */

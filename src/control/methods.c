@@ -86,14 +86,15 @@ struct node *call_entry(
 	return n;
 }
 
-int call_finish(struct control_call *call, struct node *dir, const char *name, int r)
+int call_finish(struct control_call *call, uint64_t id, const char *name, int r)
 {
+	const struct node *dir = tree_node_by_id(control_tree(call->control), id);
 	struct strbuf path;
 	size_t n = strlen(name);
 	bool named;
 
-	if (!r)
-		return 0;
+	if (!r || !dir)
+		return r;
 	strbuf_init(&path);
 	node_path(dir, &path);
 	if (path.len == 1)
@@ -266,6 +267,7 @@ static int method_dump(void *arg, struct control_call *call)
 static int method_get(void *arg, struct control_call *call)
 {
 	char name[TREE_NAME_MAX + 1];
+	uint64_t id;
 	int r = 0;
 	struct node *dir = call_entry(call, call_string(call, "path"), name, &r);
 	const struct attr *a;
@@ -273,9 +275,10 @@ static int method_get(void *arg, struct control_call *call)
 
 	if (!dir)
 		return r;
+	id = node_id(dir);
 	a = node_attr(dir, name);
 	if (a && a->flags & ATTR_SECRET)
-		return call_finish(call, dir, name,
+		return call_finish(call, id, name,
 			call_fail(call, -EACCES, "%s: is a secret, which can be set but not read",
 				name));
 	strbuf_init(&b);
@@ -283,7 +286,7 @@ static int method_get(void *arg, struct control_call *call)
 	if (!r)
 		call->result = json_text(b.s);
 	strbuf_done(&b);
-	return call_finish(call, dir, name, r);
+	return call_finish(call, id, name, r);
 }
 
 /* ---- changing ------------------------------------------------------------------------------ */
@@ -291,12 +294,14 @@ static int method_get(void *arg, struct control_call *call)
 static int method_set(void *arg, struct control_call *call)
 {
 	char name[TREE_NAME_MAX + 1];
+	uint64_t id;
 	int r = 0;
 	struct node *dir = call_entry(call, call_string(call, "path"), name, &r);
 
 	if (!dir)
 		return r;
-	return call_finish(call, dir, name,
+	id = node_id(dir);
+	return call_finish(call, id, name,
 		tree_set(control_tree(call->control), dir, name, call_string(call, "value"),
 			&call->err));
 }
@@ -304,32 +309,37 @@ static int method_set(void *arg, struct control_call *call)
 static int method_mkdir(void *arg, struct control_call *call)
 {
 	char name[TREE_NAME_MAX + 1];
+	uint64_t id;
 	int r = 0;
 	struct node *dir = call_entry(call, call_string(call, "path"), name, &r);
 
 	if (!dir)
 		return r;
-	return call_finish(call, dir, name,
+	id = node_id(dir);
+	return call_finish(call, id, name,
 		tree_mkdir(control_tree(call->control), dir, name, NULL, &call->err));
 }
 
 static int method_rmdir(void *arg, struct control_call *call)
 {
 	char name[TREE_NAME_MAX + 1];
+	uint64_t id;
 	int r = 0;
 	struct node *n = call_node(call, call_string(call, "path"), &r), *dir;
 
 	if (!n)
 		return r;
 	dir = node_parent(n);
+	id = dir ? node_id(dir) : 0;
 	snprintf(name, sizeof(name), "%s", node_name(n));
 	r = tree_rmdir(control_tree(call->control), n, &call->err);
-	return dir ? call_finish(call, dir, name, r) : r;
+	return call_finish(call, id, name, r);
 }
 
 static int method_link(void *arg, struct control_call *call)
 {
 	char name[TREE_NAME_MAX + 1];
+	uint64_t id;
 	int r = 0;
 	struct node *target = call_node(call, call_string(call, "target"), &r), *dir;
 
@@ -338,20 +348,23 @@ static int method_link(void *arg, struct control_call *call)
 	dir = call_entry(call, call_string(call, "path"), name, &r);
 	if (!dir)
 		return r;
-	return call_finish(call, dir, name,
+	id = node_id(dir);
+	return call_finish(call, id, name,
 		tree_link(control_tree(call->control), dir, name, target, &call->err));
 }
 
 static int method_unlink(void *arg, struct control_call *call)
 {
 	char name[TREE_NAME_MAX + 1];
+	uint64_t id;
 	int r = 0;
 	struct node *dir = call_entry(call, call_string(call, "path"), name, &r);
 
 	if (!dir)
 		return r;
+	id = node_id(dir);
 	return call_finish(
-		call, dir, name, tree_unlink(control_tree(call->control), dir, name, &call->err));
+		call, id, name, tree_unlink(control_tree(call->control), dir, name, &call->err));
 }
 
 #define PATH_OF(what)                                                                              \
@@ -380,29 +393,34 @@ const struct control_method control_tree_methods[] = {
 		.doc = "Set an attribute.",
 		.fn = method_set,
 		.changes = true,
+		.claims = true,
 		.params = { PATH_OF("an attribute"),
 			{ "value", PARAM_STRING, true, "as it would be written to the file" } } },
 	{ .name = "mkdir",
 		.doc = "Make a directory: a disk, a target, a portal group, a LUN, an ACL …",
 		.fn = method_mkdir,
 		.changes = true,
+		.claims = true,
 		.params = { PATH_OF("the new directory") } },
 	{ .name = "rmdir",
 		.doc = "Remove a directory that was made.",
 		.fn = method_rmdir,
 		.changes = true,
+		.claims = true,
 		.params = { PATH_OF("the directory") } },
 	{ .name = "link",
 		.doc = "Make a link: a LUN to its disk, a mapped LUN to the LUN of the portal "
 		       "group.",
 		.fn = method_link,
 		.changes = true,
+		.claims = true,
 		.params = { PATH_OF("the new link"),
 			{ "target", PARAM_STRING, true, "the directory that it leads to" } } },
 	{ .name = "unlink",
 		.doc = "Remove a link.",
 		.fn = method_unlink,
 		.changes = true,
+		.claims = true,
 		.params = { PATH_OF("the link") } },
 	{ .name = NULL },
 };

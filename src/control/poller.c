@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -18,7 +19,9 @@ struct entry {
 };
 
 struct poller {
+	pthread_t owner;
 	struct pollfd *fds; /* fds[0]: wake */
+	struct pollfd *polled; /* a copy for the kernel: others may change fds meanwhile */
 	struct entry *entries; /* beside fds */
 	unsigned n, cap;
 	bool dead; /* some fd was deleted: -1 until the round ends */
@@ -32,6 +35,22 @@ struct poller {
 	pthread_mutex_t lock; /* of msgs */
 	struct list msgs;
 };
+
+static void wake(struct poller *p)
+{
+	uint64_t one = 1;
+
+	/* EAGAIN: the counter is full, so a wake-up is due anyway. */
+	if (write(p->wake, &one, sizeof(one)) < 0)
+		assert(errno == EAGAIN || errno == EINTR);
+}
+
+/* What another thread has changed, in its turn, is to be looked at. */
+static void changed(struct poller *p)
+{
+	if (!pthread_equal(p->owner, pthread_self()))
+		wake(p);
+}
 
 static void woken(void *arg, int fd, short revents)
 {
@@ -62,6 +81,7 @@ int poller_new(struct poller **ret)
 
 	if (!p)
 		return -ENOMEM;
+	p->owner = pthread_self();
 	list_init(&p->timers);
 	list_init(&p->msgs);
 	pthread_mutex_init(&p->lock, NULL);
@@ -83,6 +103,7 @@ struct poller *poller_free(struct poller *p)
 		close(p->wake);
 	pthread_mutex_destroy(&p->lock);
 	free(p->fds);
+	free(p->polled);
 	free(p->entries);
 	free(p);
 	return NULL;
@@ -124,6 +145,7 @@ int poller_add(struct poller *p, int fd, short events, poller_fd_fn *fn, void *a
 	}
 	p->fds[p->n] = (struct pollfd){ .fd = fd, .events = events };
 	p->entries[p->n++] = (struct entry){ fn, arg };
+	changed(p);
 	return 0;
 }
 
@@ -133,6 +155,7 @@ void poller_want(struct poller *p, int fd, short events)
 
 	assert(i < p->n);
 	p->fds[i].events = events;
+	changed(p);
 }
 
 static void compact(struct poller *p)
@@ -159,6 +182,7 @@ void poller_del(struct poller *p, int fd)
 	p->dead = true;
 	if (!p->in_round)
 		compact(p);
+	changed(p);
 }
 
 void poller_timer_init(struct poller_timer *t, void (*fire)(struct poller_timer *t))
@@ -178,6 +202,7 @@ void poller_timer_arm(struct poller *p, struct poller_timer *t, uint64_t delay_n
 			break;
 	}
 	list_insert_before_(&at->link, &t->link);
+	changed(p);
 }
 
 void poller_timer_disarm(struct poller_timer *t)
@@ -187,20 +212,18 @@ void poller_timer_disarm(struct poller_timer *t)
 
 void poller_post(struct poller *p, struct poller_msg *msg)
 {
-	uint64_t one = 1;
-	bool wake = false;
+	bool first = false;
 
 	pthread_mutex_lock(&p->lock);
 	if (!msg->queued) {
-		wake = list_empty(&p->msgs);
+		first = list_empty(&p->msgs);
 		msg->queued = true;
 		list_init(&msg->link);
 		list_push_back(&p->msgs, &msg->link);
 	}
 	pthread_mutex_unlock(&p->lock);
-	/* EAGAIN: the counter is full, so a wake-up is due anyway. */
-	if (wake && write(p->wake, &one, sizeof(one)) < 0)
-		assert(errno == EAGAIN || errno == EINTR);
+	if (first)
+		wake(p);
 }
 
 void poller_unpost(struct poller *p, struct poller_msg *msg)
@@ -237,19 +260,37 @@ static void run_timers(struct poller *p)
 	}
 }
 
-int poller_step(struct poller *p, int timeout_ms)
+/* Poll a copy of fds, without the turn. The number of those with events or -errno. */
+static int wait_for_events(struct poller *p, int timeout_ms)
 {
-	unsigned count = p->n; /* descriptors that callbacks add wait for the next round */
+	unsigned count = p->n;
 	int ms = wait_ms(p, timeout_ms), n, r;
+	struct pollfd *polled = realloc(p->polled, count * sizeof(*polled));
 
+	if (!polled)
+		return -ENOMEM;
+	p->polled = polled;
+	memcpy(polled, p->fds, count * sizeof(*polled));
 	if (p->leave)
 		p->leave(p->turn_arg);
-	n = poll(p->fds, p->n, ms);
-	r = n < 0 && errno != EINTR ? -errno : 0;
+	n = poll(polled, count, ms);
+	r = n < 0 ? -errno : n;
 	if (p->enter)
 		p->enter(p->turn_arg);
-	if (r)
-		return r;
+	/* Of another descriptor that has come to that place nothing is known yet. */
+	for (unsigned i = 0; i < p->n; i++)
+		p->fds[i].revents =
+			r > 0 && i < count && p->fds[i].fd == polled[i].fd ? polled[i].revents : 0;
+	return r == -EINTR ? 0 : r;
+}
+
+int poller_step(struct poller *p, int timeout_ms)
+{
+	int n = wait_for_events(p, timeout_ms);
+	unsigned count = p->n; /* descriptors that callbacks add wait for the next round */
+
+	if (n < 0)
+		return n;
 	p->in_round = true;
 	for (unsigned i = 0; n > 0 && i < count; i++) {
 		if (p->fds[i].fd < 0 || !p->fds[i].revents)
@@ -276,4 +317,5 @@ int poller_run(struct poller *p)
 void poller_stop(struct poller *p)
 {
 	p->stop = true;
+	changed(p);
 }

@@ -3,7 +3,8 @@
  * poller.h: what the control thread waits in: descriptors, timers, and messages from other threads.
  * A plain poll(2): the control thread serves a handful of descriptors and may block in between.
  *
- * Functions are for the control thread, but for poller_post(), which any thread may call.
+ * Functions are for the control thread, or for others that have the tree's turn
+ * (poller_set_turn()); poller_post() any thread may call.
  */
 #ifndef ULIO_CONTROL_POLLER_H
 #define ULIO_CONTROL_POLLER_H

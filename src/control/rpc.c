@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "control/events.h"
 #include "control/limits.h"
+#include "tree/node.h"
 #include "control/rpc_priv.h"
 
 struct registered {
@@ -248,6 +249,8 @@ static json_t *call_method(struct control *c, const struct control_peer *peer,
 	const struct registered *reg, json_t *params, json_t *id)
 {
 	struct control_call call = { .control = c, .peer = peer, .params = params };
+	bool claims_all = reg->m->changes && !reg->m->claims;
+	struct tree_claim all;
 	json_t *reply;
 	int r;
 
@@ -262,7 +265,11 @@ static json_t *call_method(struct control *c, const struct control_peer *peer,
 	}
 	if (check_params(reg->m, params, &call.err))
 		return error_reply(id, ULIO_CONTROL_INVALID_PARAMS, &call);
+	if (claims_all)
+		tree_claim_all(c->tree, &all);
 	r = reg->m->fn(reg->arg, &call);
+	if (claims_all)
+		tree_unclaim(c->tree, &all);
 	assert(r <= 0);
 	if (r && !call.err.code)
 		errmsg_set(&call.err, r, "%s", err_text(r));

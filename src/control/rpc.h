@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -59,6 +60,11 @@ struct control_method {
 	/* 0, or -errno with call->err saying why. */
 	int (*fn)(void *arg, struct control_call *call);
 	bool changes; /* it changes something: a line in the log says who did what */
+	/*
+	 * It claims what it changes itself (struct tree_claim). Else, if it changes something, it
+	 * has the whole tree claimed while it runs, and may keep nodes over operations.
+	 */
+	bool claims;
 	bool admin; /* it changes nothing, and is all the same for administrators alone */
 	struct control_param params[CONTROL_PARAMS_MAX]; /* ends with a NULL name */
 };
@@ -105,10 +111,10 @@ json_t *json_text(const char *s);
 struct node *call_entry(
 	struct control_call *call, const char *path, char name[TREE_NAME_MAX + 1], int *ret_error);
 /*
- * Errors of the tree begin with the name of the entry: put the path of its directory before it.
- * Returns r.
+ * Errors of the tree begin with the name of the entry: put the path of its directory (node_id())
+ * before it, if that is still there. Returns r.
  */
-int call_finish(struct control_call *call, struct node *dir, const char *name, int r);
+int call_finish(struct control_call *call, uint64_t dir, const char *name, int r);
 
 /* The methods ls, get, set, mkdir, rmdir, link, unlink, dump (methods.c). */
 extern const struct control_method control_tree_methods[];

@@ -20,6 +20,11 @@ struct client {
 	struct list link;
 	int fd;
 	struct control_peer peer;
+	struct job job; /* its request, while busy: in and peer belong to a worker */
+	bool busy;
+	bool gone; /* meanwhile: it is freed afterwards */
+	size_t line_bytes; /* of the request */
+	struct strbuf reply; /* to it */
 	int passed; /* a descriptor that came with what is in in, -1: none */
 	bool eof; /* nothing more comes */
 	bool skipping; /* the rest of a line that was too long */
@@ -37,6 +42,7 @@ struct control_sock {
 	struct control *c;
 	struct events *ev; /* borrowed, may be NULL */
 	enum control_sock_kind kind;
+	struct jobs *w; /* NULL: requests are carried out here */
 	int fd;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	dev_t dev; /* of the socket at path, to remove no other */
@@ -64,6 +70,7 @@ static void client_free(struct client *cl)
 	list_del(&cl->link);
 	cl->s->nclients--;
 	strbuf_done(&cl->in);
+	strbuf_done(&cl->reply);
 	strbuf_done(&cl->out);
 	free(cl);
 }
@@ -162,36 +169,96 @@ static bool has_line(struct client *cl)
 	return found;
 }
 
+static void handle(struct job *job)
+{
+	struct client *cl = container_of(job, struct client, job);
+
+	control_handle(cl->s->c, &cl->peer, cl->in.s, cl->line_bytes, &cl->reply);
+}
+
+static void line_over(struct client *cl)
+{
+	drop_passed(cl);
+	drop_front(cl, cl->line_bytes + 1);
+	strbuf_write(&cl->out, cl->reply.s, cl->reply.len);
+	cl->out.failed |= cl->reply.failed;
+	strbuf_done(&cl->reply);
+	strbuf_init(&cl->reply);
+}
+
+static void client_go_on(struct client *cl, bool alive);
+
+static void handled(struct job *job)
+{
+	struct client *cl = container_of(job, struct client, job);
+
+	cl->busy = false;
+	line_over(cl);
+	client_go_on(cl, !cl->gone);
+}
+
 /* Handle the first line, which is there. */
 static void client_line(struct client *cl)
 {
-	size_t n = (size_t)((char *)memchr(cl->in.s, '\n', cl->in.len) - cl->in.s);
-
-	if (cl->skipping)
+	cl->line_bytes = (size_t)((char *)memchr(cl->in.s, '\n', cl->in.len) - cl->in.s);
+	if (cl->skipping) {
 		cl->skipping = false; /* was the rest of a long line */
-	else if (n > ULIO_CONTROL_REQUEST_MAX)
+	} else if (cl->line_bytes > ULIO_CONTROL_REQUEST_MAX) {
 		say_too_long(cl);
-	else if (strspn(cl->in.s, " \t\r") < n)
-		control_handle(cl->s->c, &cl->peer, cl->in.s, n, &cl->out);
-	drop_passed(cl);
-	drop_front(cl, n + 1);
+	} else if (strspn(cl->in.s, " \t\r") < cl->line_bytes) {
+		cl->job = (struct job){ .run = handle, .done = handled };
+		cl->busy = cl->s->w && !jobs_post(cl->s->w, &cl->job);
+		if (cl->busy)
+			return;
+		handle(&cl->job);
+	}
+	line_over(cl);
 }
 
 /* What to wait for next: answers go out before more is taken in. */
 static short client_wants(struct client *cl)
 {
-	if (cl->sent < cl->out.len || has_line(cl))
+	if (cl->sent < cl->out.len)
 		return POLLOUT;
-	return POLLIN;
+	if (cl->busy)
+		return 0;
+	return has_line(cl) ? POLLOUT : POLLIN;
+}
+
+/*
+ * It is of no more use. A request that a worker is at is carried out all the same; the client is
+ * freed then.
+ */
+static void client_end(struct client *cl)
+{
+	if (cl->busy) {
+		poller_del(cl->s->p, cl->fd);
+		poller_timer_disarm(&cl->again);
+		cl->gone = true;
+	} else {
+		client_free(cl);
+	}
+}
+
+static void client_go_on(struct client *cl, bool alive)
+{
+	alive = alive && !cl->out.failed && client_send(cl);
+	if (alive)
+		take_events(cl);
+	alive = alive && !cl->out.failed && client_send(cl);
+	if (!alive || (cl->eof && !cl->busy && cl->sent == cl->out.len && !has_line(cl)))
+		client_end(cl);
+	else
+		poller_want(cl->s->p, cl->fd, client_wants(cl));
 }
 
 /* One line a round, so that no client keeps the others waiting. */
 static void client_event(void *arg, int fd, short revents)
 {
 	struct client *cl = arg;
-	bool alive = !(revents & (POLLERR | POLLNVAL));
+	bool alive = !(revents & (POLLERR | POLLNVAL)) && !(cl->busy && revents & POLLHUP);
 
-	if (alive && cl->sent == cl->out.len) {
+	if (alive && !cl->busy && cl->sent == cl->out.len) {
 		if (!has_line(cl))
 			alive = client_recv(cl);
 		if (alive && has_line(cl)) {
@@ -204,23 +271,14 @@ static void client_event(void *arg, int fd, short revents)
 			drop_front(cl, cl->in.len);
 		}
 	}
-	alive = alive && !cl->out.failed && client_send(cl);
-	take_events(cl);
-	alive = alive && !cl->out.failed && client_send(cl);
-	if (!alive || (cl->eof && cl->sent == cl->out.len && !has_line(cl)))
-		client_free(cl);
-	else
-		poller_want(cl->s->p, fd, client_wants(cl));
+	client_go_on(cl, alive);
 }
 
 /* Events have come, on the control thread. */
 static void push_events(struct client *cl)
 {
-	take_events(cl);
-	if (cl->out.failed || !client_send(cl))
-		client_free(cl);
-	else
-		poller_want(cl->s->p, cl->fd, client_wants(cl));
+	if (!cl->gone)
+		client_go_on(cl, true);
 }
 
 static void on_wake(struct poller_msg *msg)
@@ -273,6 +331,7 @@ int control_sock_add(struct control_sock *s, int fd)
 	cl->wake = (struct poller_msg){ .fn = on_wake };
 	poller_timer_init(&cl->again, on_again);
 	strbuf_init(&cl->in);
+	strbuf_init(&cl->reply);
 	strbuf_init(&cl->out);
 	list_push_back(&s->clients, &cl->link);
 	s->nclients++;
@@ -348,6 +407,11 @@ static int open_listener(const char *path, mode_t mode, struct errmsg *err)
 		return r;
 	}
 	return fd;
+}
+
+void control_sock_use(struct control_sock *s, struct jobs *w)
+{
+	s->w = w;
 }
 
 int control_sock_new(struct poller *p, struct control *c, struct events *events, const char *path,

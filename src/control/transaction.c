@@ -356,6 +356,7 @@ static int run(struct transaction *t, const json_t *op)
 	const char *path = json_string_value(json_object_get(op, "path"));
 	char name[TREE_NAME_MAX + 1];
 	struct node *dir;
+	uint64_t id;
 	struct undo *u;
 	size_t k = 0;
 	int r = 0;
@@ -370,6 +371,7 @@ static int run(struct transaction *t, const json_t *op)
 	dir = call_entry(t->call, path, name, &r);
 	if (!dir)
 		return r;
+	id = node_id(dir);
 	u = new_undo(t, dir, name);
 	if (!u)
 		return call_fail(t->call, -ENOMEM, "%s: out of memory", name);
@@ -378,7 +380,7 @@ static int run(struct transaction *t, const json_t *op)
 		t->n++;
 	else
 		undo_done(u);
-	return call_finish(t->call, dir, name, r);
+	return call_finish(t->call, id, name, r);
 }
 
 static int method_transaction(void *arg, struct control_call *call)

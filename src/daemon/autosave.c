@@ -18,6 +18,7 @@ struct autosave {
 	struct daemon *d;
 	bool on, armed;
 	struct poller_timer timer;
+	struct job job;
 	struct log_limit limit;
 };
 
@@ -34,9 +35,25 @@ static void save(struct autosave *a)
 	poller_timer_arm(a->d->poller, &a->timer, AUTOSAVE_RETRY_NS);
 }
 
+/* Never while others are in the middle of something. */
+static void run(struct job *job)
+{
+	struct autosave *a = container_of(job, struct autosave, job);
+	struct tree_claim all;
+
+	tree_claim_all(a->d->tree, &all);
+	save(a);
+	tree_unclaim(a->d->tree, &all);
+}
+
 static void fire(struct poller_timer *t)
 {
-	save(container_of(t, struct autosave, timer));
+	struct autosave *a = container_of(t, struct autosave, timer);
+
+	/* The timer is armed again by the job at the earliest: it is posted once. */
+	a->job = (struct job){ .run = run };
+	if (jobs_post(a->d->jobs, &a->job) && !a->d->stopping)
+		poller_timer_arm(a->d->poller, t, AUTOSAVE_RETRY_NS);
 }
 
 static void on_change(void *arg, enum tree_event ev, struct node *dir, const char *name)

@@ -13,6 +13,7 @@
 #include "control/rpc.h"
 #include "control/saveconfig.h"
 #include "control/sock.h"
+#include "control/jobs.h"
 #include "daemon/options.h"
 #include "engine/engine.h"
 #include "engine/storage.h"
@@ -31,6 +32,7 @@ struct daemon {
 	struct entity *iscsi;
 	struct tree *tree;
 	struct poller *poller;
+	struct jobs *jobs; /* for what may take long; the control thread only waits */
 	struct control *control;
 	struct control_sock *sock, *sock_ro;
 	struct events *events; /* NULL: a rehearsal */
@@ -43,6 +45,8 @@ struct daemon {
 	int exit_status;
 	pid_t child; /* --run, 0: none */
 	bool stopping;
+	struct job reload_job;
+	bool reloading, reload_again;
 	struct pending *pending; /* disks that are waited for */
 	unsigned npending;
 	struct autosave *autosave; /* NULL: it has not begun to serve */
@@ -56,6 +60,11 @@ enum daemon_mode {
 };
 /* Loops, backstores, engine, fabric, tree. 0 or -errno with *err; then daemon_down() too. */
 int daemon_up(struct daemon *d, enum daemon_mode mode, struct errmsg *err);
+/*
+ * Nothing is begun any more, and what workers are at is waited for, a while: false if it does not
+ * end. Before daemon_down(), which does it too.
+ */
+bool daemon_settle(struct daemon *d);
 /* Sessions are told and ended, then all is taken down, in reverse. Nothing is saved. */
 void daemon_down(struct daemon *d);
 

@@ -27,12 +27,15 @@ static void log_problems(const struct problems *p)
 			p->list[i].path, p->list[i].text);
 }
 
-static void reload(struct daemon *d)
+static void reload(struct job *job)
 {
+	struct daemon *d = container_of(job, struct daemon, reload_job);
 	struct problems p;
 	struct errmsg err = { 0 };
+	struct tree_claim all;
 
 	problems_init(&p);
+	tree_claim_all(d->tree, &all);
 	if (saveconfig_load(d->save, true, &p, &err)) {
 		log_msg(LOG_LEVEL_ERROR, "daemon", "not reloaded: %s", err.text);
 	} else {
@@ -41,6 +44,30 @@ static void reload(struct daemon *d)
 	}
 	problems_done(&p);
 	daemon_refresh_secrets(d);
+	tree_unclaim(d->tree, &all);
+}
+
+static void start_reload(struct daemon *d);
+
+static void reloaded(struct job *job)
+{
+	struct daemon *d = container_of(job, struct daemon, reload_job);
+
+	d->reloading = false;
+	if (d->reload_again)
+		start_reload(d);
+}
+
+/* A signal that comes while the file is read may be about a newer one. */
+static void start_reload(struct daemon *d)
+{
+	d->reload_again = d->reloading;
+	if (d->reloading)
+		return;
+	d->reload_job = (struct job){ .run = reload, .done = reloaded };
+	d->reloading = !jobs_post(d->jobs, &d->reload_job);
+	if (!d->reloading)
+		log_msg(LOG_LEVEL_ERROR, "daemon", "not reloaded: there is no thread for it");
 }
 
 /* The captive command has ended: its status becomes ours. */
@@ -62,7 +89,7 @@ static void on_signal(void *arg, int fd, short revents)
 
 	while (read(fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP) {
-			reload(d);
+			start_reload(d);
 		} else if (info.ssi_signo == SIGCHLD) {
 			reap(d);
 		} else {
@@ -121,6 +148,8 @@ static int make_state(struct daemon *d, struct errmsg *err)
 
 static int open_control(struct daemon *d, struct errmsg *err)
 {
+	int r;
+
 	if (d->o->control && !strcmp(d->o->control, "none"))
 		return 0;
 	if (d->o->control)
@@ -129,16 +158,23 @@ static int open_control(struct daemon *d, struct errmsg *err)
 		snprintf(d->control_path, sizeof(d->control_path), "%.80s/control", d->scratch);
 	else
 		ulio_control_default_path(d->control_path, sizeof(d->control_path));
-	return control_sock_new(d->poller, d->control, d->events, d->control_path,
-		CONTROL_SOCK_ADMIN, &d->sock, err);
+	r = control_sock_new(d->poller, d->control, d->events, d->control_path, CONTROL_SOCK_ADMIN,
+		&d->sock, err);
+	if (!r)
+		control_sock_use(d->sock, d->jobs);
+	return r;
 }
 
 static int open_control_ro(struct daemon *d, struct errmsg *err)
 {
-	if (!d->o->control_ro)
-		return 0;
-	return control_sock_new(d->poller, d->control, d->events, d->o->control_ro,
-		CONTROL_SOCK_READ_ONLY, &d->sock_ro, err);
+	int r = 0;
+
+	if (d->o->control_ro)
+		r = control_sock_new(d->poller, d->control, d->events, d->o->control_ro,
+			CONTROL_SOCK_READ_ONLY, &d->sock_ro, err);
+	if (d->sock_ro)
+		control_sock_use(d->sock_ro, d->jobs);
+	return r;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -232,7 +268,8 @@ static int serve(struct daemon *d, struct options *o)
 		notify_stopping();
 	}
 	daemon_captive_end(d);
-	daemon_autosave_stop(d, true);
+	if (daemon_settle(d))
+		daemon_autosave_stop(d, true);
 	daemon_down(d);
 	daemon_captive_clean(d);
 	if (d->sigfd >= 0)

@@ -69,11 +69,13 @@ const struct control_method daemon_methods[] = {
 		.doc = "Show or set how much is logged.",
 		.fn = method_log_level,
 		.changes = true,
+		.claims = true,
 		.params = { { "level", PARAM_STRING, false, "error, warn, info or debug" } } },
 	{ .name = "shutdown",
 		.doc = "End all sessions and the daemon; nothing is saved.",
 		.fn = method_shutdown,
-		.changes = true },
+		.changes = true,
+		.claims = true },
 	{ .name = NULL },
 };
 

@@ -42,6 +42,11 @@ struct pending {
 	struct poller_timer timer;
 	uint64_t retry_ns; /* of those that are tried again by time, doubled */
 	bool by_time; /* some are */
+	struct job job;
+	bool busy; /* it runs */
+	bool again; /* something has come meanwhile */
+	uint64_t *ids; /* while it runs: of disks that are to be tried */
+	unsigned nids;
 };
 
 /* ---- watching -------------------------------------------------------------------------------- */
@@ -161,7 +166,7 @@ static bool watch_path(struct pending *p, const char *path)
 
 /* ---- trying ---------------------------------------------------------------------------------- */
 
-/* Call fn for each disk that is pending; how many there are after that. */
+/* Call fn (may be NULL), which must not step aside, for each disk that is pending; how many. */
 static unsigned each_pending(struct pending *p, void (*fn)(struct pending *p, struct node *disk))
 {
 	struct node *core = node_child(tree_root(p->d->tree), "core");
@@ -172,8 +177,9 @@ static unsigned each_pending(struct pending *p, void (*fn)(struct pending *p, st
 			disk = node_next_child(h, disk)) {
 			if (!storage_is_pending(disk))
 				continue;
-			fn(p, disk);
-			n += storage_is_pending(disk);
+			if (fn)
+				fn(p, disk);
+			n++;
 		}
 	}
 	return n;
@@ -216,27 +222,86 @@ static void try_open(struct pending *p, struct node *disk)
 		p->by_time = true;
 }
 
-/* Watched first, then tried: what comes in between is noticed. */
-static void retry(struct poller_timer *t)
+/*
+ * Opening may take long: others have the tree meanwhile, and may remove the disk before its turn.
+ */
+static void try_later(struct pending *p, struct node *disk)
 {
-	struct pending *p = container_of(t, struct pending, timer);
-	struct daemon *d = p->d;
-	unsigned before = d->npending;
+	p->ids[p->nids++] = node_id(disk);
+}
+
+static void try_all(struct pending *p)
+{
+	struct tree *t = p->d->tree;
+
+	p->nids = 0;
+	p->ids = calloc(each_pending(p, NULL) + 1, sizeof(*p->ids));
+	if (!p->ids) {
+		p->by_time = true;
+		return;
+	}
+	each_pending(p, try_later);
+	for (unsigned i = 0; i < p->nids; i++) {
+		struct node *disk = tree_node_by_id(t, p->ids[i]);
+		struct tree_claim claim;
+
+		if (!disk)
+			continue;
+		tree_claim_node(t, &claim, disk);
+		disk = tree_node_by_id(t, p->ids[i]);
+		if (disk && storage_is_pending(disk))
+			try_open(p, disk);
+		tree_unclaim(t, &claim);
+	}
+	free(p->ids);
+	p->ids = NULL;
+}
+
+/* Watched first, then tried: what comes in between is noticed. On a worker. */
+static void retry(struct job *job)
+{
+	struct pending *p = container_of(job, struct pending, job);
 
 	drop_watches(p);
 	p->by_time = false;
 	open_watches(p);
 	each_pending(p, watch);
-	d->npending = each_pending(p, try_open);
-	if (!d->npending) {
+	try_all(p);
+}
+
+static void retried(struct job *job)
+{
+	struct pending *p = container_of(job, struct pending, job);
+	struct daemon *d = p->d;
+	unsigned before = d->npending;
+
+	p->busy = false;
+	d->npending = each_pending(p, NULL);
+	if (p->again) {
+		p->again = false;
+		soon(p);
+	} else if (!d->npending) {
 		drop_watches(p);
 		p->retry_ns = RETRY_NS;
 	} else if (p->by_time) {
-		poller_timer_arm(d->poller, t, p->retry_ns);
+		poller_timer_arm(d->poller, &p->timer, p->retry_ns);
 		p->retry_ns = p->retry_ns < RETRY_MAX_NS ? 2 * p->retry_ns : RETRY_MAX_NS;
 	}
 	if (d->npending != before)
 		notify_ready(d);
+}
+
+static void on_timer(struct poller_timer *t)
+{
+	struct pending *p = container_of(t, struct pending, timer);
+
+	p->again = p->busy;
+	if (p->busy)
+		return;
+	p->job = (struct job){ .run = retry, .done = retried };
+	p->busy = !jobs_post(p->d->jobs, &p->job);
+	if (!p->busy && !p->d->stopping)
+		poller_timer_arm(p->d->poller, t, p->retry_ns);
 }
 
 static int disk_pending(void *arg, struct node *disk, int error, struct errmsg *err)
@@ -265,7 +330,7 @@ int daemon_pending_init(struct daemon *d, struct saveapply_hooks *hooks)
 	p->inotify = p->mounts = -1;
 	p->retry_ns = RETRY_NS;
 	list_init(&p->watches);
-	poller_timer_init(&p->timer, retry);
+	poller_timer_init(&p->timer, on_timer);
 	d->pending = p;
 	*hooks = (struct saveapply_hooks){
 		.disk_pending = disk_pending,

@@ -101,6 +101,15 @@ static void tree_changed(void *arg, enum tree_event ev, struct node *dir, const 
 		isns_changed(d->iscsi->isns);
 }
 
+/* Who waits for something slow lets others have the tree. */
+static bool step_aside(void *arg)
+{
+	if (!tree_is_ours(arg))
+		return false;
+	tree_leave(arg);
+	return true;
+}
+
 static void leave_tree(void *arg)
 {
 	tree_leave(arg);
@@ -117,14 +126,18 @@ static int up_tree(struct daemon *d, struct errmsg *err)
 	int r = tree_new(&daemon_root_type, d, &d->tree);
 
 	/* The control thread has the turn but while it waits. */
-	if (!r)
+	if (!r) {
 		tree_enter(d->tree);
+		loops_set_aside(d->loops, step_aside, enter_tree, d->tree);
+	}
 	if (!r)
 		r = tree_listen(d->tree, tree_changed, d);
 	if (!r)
 		r = poller_new(&d->poller);
 	if (!r)
 		poller_set_turn(d->poller, leave_tree, enter_tree, d->tree);
+	if (!r)
+		r = jobs_new(d->poller, d->tree, &d->jobs);
 	if (!r)
 		r = control_new(d->tree, &d->control);
 	if (!r)
@@ -173,11 +186,26 @@ int daemon_up(struct daemon *d, enum daemon_mode mode, struct errmsg *err)
 	return r;
 }
 
+bool daemon_settle(struct daemon *d)
+{
+	d->stopping = true;
+	if (d->jobs && !jobs_stop(d->jobs, STOP_NS))
+		return false;
+	/* What they have done is answered. */
+	if (d->jobs)
+		(void)poller_step(d->poller, 0);
+	return true;
+}
+
 void daemon_down(struct daemon *d)
 {
 	struct errmsg err = { 0 };
 
-	d->stopping = true;
+	if (!daemon_settle(d)) {
+		log_msg(LOG_LEVEL_ERROR, "daemon",
+			"ends although a disk does not answer what an administrator has asked for");
+		return;
+	}
 	d->sock = control_sock_free(d->sock);
 	d->sock_ro = control_sock_free(d->sock_ro);
 	daemon_autosave_stop(d, false);
@@ -192,6 +220,9 @@ void daemon_down(struct daemon *d)
 			err.text);
 		return;
 	}
+	d->jobs = jobs_free(d->jobs);
+	if (d->loops)
+		loops_set_aside(d->loops, NULL, NULL, NULL);
 	if (d->tree)
 		tree_leave(d->tree);
 	d->tree = tree_free(d->tree);
