@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/complete.h"
+#include "cli/lioutils.h"
 #include "cli/shell.h"
 
 struct options {
-	const char *control, *script;
+	const char *control, *script, *complete;
 	bool help, keep_going;
 };
 
@@ -46,6 +48,8 @@ static int take_options(struct cli *cli, struct options *o, int argc, char **arg
 			o->control = a + 10;
 		else if (!strcmp(a, "--control") && i + 1 < argc)
 			o->control = argv[++i];
+		else if (!strcmp(a, "--complete") && i + 1 < argc)
+			o->complete = argv[++i];
 		else if (!strcmp(a, "-f") && i + 1 < argc)
 			o->script = argv[++i];
 		else
@@ -54,10 +58,24 @@ static int take_options(struct cli *cli, struct options *o, int argc, char **arg
 	return i;
 }
 
+/* For other shells: what may come next in a line, a word each. */
+static int complete(struct cli *cli, const char *line)
+{
+	struct complete c;
+
+	complete_line(cli, line, &c);
+	for (size_t i = 0; i < c.n; i++)
+		printf("%s\n", c.v[i]);
+	complete_done(&c);
+	return 0;
+}
+
 static int run(struct cli *cli, const struct options *o, int argc, char **argv)
 {
 	if (o->help)
 		return cli_help(cli, 0, NULL);
+	if (o->complete)
+		return complete(cli, o->complete);
 	if (o->script)
 		return shell_script(cli, o->script, o->keep_going);
 	if (argc)
@@ -76,7 +94,9 @@ int main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	prefs_load(&cli.prefs);
-	at = take_options(&cli, &o, argc, argv);
+	/* By another name it is another command: what it is called is its first word. */
+	argv[0] = basename(argv[0]);
+	at = lioutils_find(argv[0]) ? 0 : take_options(&cli, &o, argc, argv);
 	if (at < 0)
 		return CLI_USAGE;
 	if (!o.control || !*o.control) {

@@ -13,6 +13,7 @@
 
 #include "base/num.h"
 #include "cli/cli.h"
+#include "cli/lioutils.h"
 #include "cli/render.h"
 #include "cli/verb.h"
 
@@ -490,6 +491,8 @@ int cli_execute(struct cli *cli, int argc, char **argv)
 	v = argc ? verb_find(&cli->cwd, argv[0]) : NULL;
 	if (!argc)
 		status = 0;
+	else if (lioutils_find(argv[0]))
+		status = lioutils_run(cli, lioutils_find(argv[0]), argc - 1, argv + 1);
 	else if (is_path(argv[0]))
 		status = path_run(cli, argc, argv);
 	else if (v && !by_path(argc, argv))

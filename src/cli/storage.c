@@ -14,7 +14,7 @@
 #include "base/num.h"
 #include "cli/verb.h"
 
-enum { HBA_TRIES = 16, UUID_CHARS = 37 };
+enum { HBA_TRIES = 16 };
 
 /* ---- directories ----------------------------------------------------------------------------- */
 
@@ -91,7 +91,7 @@ int tree_remove(struct cli *cli, const char *path)
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-static const char *new_uuid(char buf[UUID_CHARS])
+const char *storage_new_uuid(char buf[STORAGE_UUID_CHARS])
 {
 	uint8_t b[16];
 
@@ -99,7 +99,7 @@ static const char *new_uuid(char buf[UUID_CHARS])
 		abort(); /* cannot happen: 16 bytes are never short */
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
 	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	snprintf(buf, UUID_CHARS,
+	snprintf(buf, STORAGE_UUID_CHARS,
 		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
 		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
 		b[15]);
@@ -151,7 +151,7 @@ static int make_hba(struct cli *cli, const char *hba, char path[STORAGE_DIR_CHAR
 
 static int fill(struct cli *cli, const struct storage_new *s, const char *dir)
 {
-	char sub[STORAGE_DIR_CHARS + 16], uuid[UUID_CHARS];
+	char sub[STORAGE_DIR_CHARS + 16], uuid[STORAGE_UUID_CHARS];
 	int status = cli_set(cli, dir, "control", s->control);
 
 	snprintf(sub, sizeof(sub), "%s/attrib", dir);
@@ -165,8 +165,8 @@ static int fill(struct cli *cli, const struct storage_new *s, const char *dir)
 		status = cli_set(cli, sub, "emulate_model_alias", "1");
 	snprintf(sub, sizeof(sub), "%s/wwn", dir);
 	if (!status)
-		status = cli_set(
-			cli, sub, "vpd_unit_serial", s->serial ? s->serial : new_uuid(uuid));
+		status = cli_set(cli, sub, "vpd_unit_serial",
+			s->serial ? s->serial : storage_new_uuid(uuid));
 	return status;
 }
 

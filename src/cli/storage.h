@@ -15,7 +15,7 @@ struct storage_new {
 	bool write_cache; /* it has a volatile cache */
 };
 
-enum { STORAGE_DIR_CHARS = 640 };
+enum { STORAGE_DIR_CHARS = 640, STORAGE_UUID_CHARS = 37 };
 
 /*
  * Make a storage object in an HBA of its own, and open it; what was made is removed again if that
@@ -28,6 +28,9 @@ int storage_make(struct cli *cli, const struct storage_new *s, char dir[STORAGE_
 int storage_make_of_path(struct cli *cli, const char *path, char dir[STORAGE_DIR_CHARS]);
 /* Remove a storage object of the daemon's tree with its LUNs. 0 or CLI_FAILED, said. */
 int storage_remove(struct cli *cli, const char *dir);
+
+/* A random UUID as a unit serial number. Returns buf. */
+const char *storage_new_uuid(char buf[STORAGE_UUID_CHARS]);
 
 /* Remove a LUN, with its mappings, or any directory with what users made in it. */
 int tree_remove(struct cli *cli, const char *path);

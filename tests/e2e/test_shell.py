@@ -579,3 +579,168 @@ def test_export(reachable, preset, words):
     assert "CHAP" in text.upper()
     assert preset == "proxmox" or "::1" in text
     assert "is meant" in d.ulio("export", "--preset", "amiga", fails=True)
+
+
+# --- bash, and lio-utils
+
+
+def test_bash(run, tmp_path):
+    """What bash would offer, by the same function."""
+    run("/iscsi", "create", IQN)
+    source = os.path.join(os.path.dirname(__file__), "../../src/cli/ulio.bash")
+
+    def offered(line):
+        script = f'PATH={os.path.dirname(ULIO)}:$PATH; . {source}; COMP_LINE="{line}"; COMP_POINT=${{#COMP_LINE}}; ' \
+                 'COMPREPLY=(); _ulio; printf "%s\\n" "${COMPREPLY[@]}"'
+        return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=True,
+                              env=environment(run.daemon, ULIO_CONTROL=run.daemon.control_path)).stdout.split("\n")[:-1]
+
+    assert offered("ulio disk re") == ["remove", "resize"]
+    assert offered("ulio check") == ["check-offload "]
+    assert offered("ulio /iscsi/iqn.2026-01.example.test:sh") == ["shell/"]
+    assert offered(f"ulio /iscsi/{IQN}/tpg1 set attribute generate_node_acls=") == ["0", "1"]
+
+
+@pytest.fixture
+def tool(run, tmp_path):
+    """tcm_node and lio_node: the same binary by another name."""
+
+    def go(name, *args, status=0):
+        link = tmp_path / name
+        if not link.exists():
+            link.symlink_to(ULIO)
+        done = subprocess.run([str(link), *args], capture_output=True, text=True, timeout=60, check=False,
+                              env=environment(run.daemon, ULIO_CONTROL=run.daemon.control_path))
+        assert done.returncode == status, f"{name} {args}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout if not status else done.stderr
+
+    return go
+
+
+TCM_NODE = [
+    ("--createdev fileio_0/f0 fd_dev_name={dir}/f0.img,fd_dev_size=16777216", ""),
+    ("--fileio fileio_0/f1 {dir}/f1.img 16777216", ""),
+    ("--ramdisk rd_mcp_3/r0 4096", ""),
+    ("--establishdev rd_mcp_3/r1 4096", ""),
+    ("--establishdev rd_mcp_3/r1 4096", "there is one already", 1),
+    ("--createdev nonsense 4096", "HBA/DEV is meant", 2),
+    ("--iblock iblock_1/b0 /nonexistent", "/nonexistent", 1),
+    ("--scsi pscsi_1/s0 1:2:x", "C:T:L", 2),
+    ("--scsi pscsi_1/s0 1:2:3", "pscsi", 1),
+    ("--pscsibyudev pscsi_1/s0 /dev/nonexistent", "pscsi", 1),
+    ("--listhbas", "rd_mcp_3"),
+    ("--setunitserial rd_mcp_3/r0 my-serial", ""),
+    ("--setunitserialwithmd rd_mcp_3/r1 other-serial", ""),
+    ("--wwn rd_mcp_3/r0", "my-serial"),
+    ("--setudevpath rd_mcp_3/r0 /some/path", ""),
+    ("--udevpath rd_mcp_3/r0", "/some/path"),
+    ("--listdevattr fileio_0/f0", "block_size: 512"),
+    ("--setdevattr fileio_0/f0 emulate_tas 0", ""),
+    ("--setdevattr fileio_0/f0 colour 0", "no such attribute", 1),
+    ("--addlungp lg", ""),
+    ("--listlugps", "lg, id"),
+    ("--setlugp rd_mcp_3/r0 lg", ""),
+    ("--listlugps", "rd_mcp_3/r0"),
+    ("--setlugp rd_mcp_3/r0 NULL --dellungp lg", ""),
+    ("--addtgptgp fileio_0/f0 g1", ""),
+    ("--addtgptgpwithmd fileio_0/f0 g2 9", ""),
+    ("--addaluatpgwithmd fileio_0/f0 default_tg_pt_gp 0", ""),
+    ("--listtgptgps fileio_0/f0", "tg_pt_gp_id: 9"),
+    ("--setaluastate fileio_0/f0 g2 s", ""),
+    ("--setaluastate fileio_0/f0 g2 x", "one of these", 2),
+    ("--setaluatype fileio_0/f0 g2 both", ""),
+    ("--setaluadelay fileio_0/f0 g2 200", ""),
+    ("--setaluatransdelay fileio_0/f0 g2 10", ""),
+    ("--setaluapref fileio_0/f0 g2", ""),
+    ("--listtgptgp fileio_0/f0 g2", "preferred: 1"),
+    ("--listaluatpg fileio_0/f0 g2", "alua_access_state: 2"),
+    ("--clearaluapref fileio_0/f0 g2", ""),
+    ("--deltgptgp fileio_0/f0 g1", ""),
+    ("--delaluatpg fileio_0/f0 g1", "no such directory", 1),
+    ("--pr fileio_0/f0", "No SPC-3 Reservation holder"),
+    ("--praptpl fileio_0/f0", "APTPL"),
+    ("--prshowmd fileio_0/f0", "aptpl_", 1),
+    ("--freedev fileio_0/f1", ""),
+    ("--delhba rd_mcp_3", ""),
+    ("--version", "Target Engine Core"),
+    ("--nonsense", "no such option", 2),
+    ("--freedev", "1 arguments", 2),
+    ("", "--listtgptgps"),
+]
+LIO_NODE = [
+    ("--addtpg {iqn} 1", "has a group 1"),
+    ("--addtpg {iqn} 1", "there is one already", 1),
+    ("--addnp {iqn} 1 127.0.0.1", "listens"),
+    ("--addnp {iqn} 1 [::1]", "listens"),
+    ("--addnp {iqn} 1 127.0.0.1:3270", "listens"),
+    ("--listnps {iqn} 1", "[::1]:3260"),
+    ("--delnp {iqn} 1 127.0.0.1:3270", "any more"),
+    ("--addlun {iqn} 1 0 alias fileio_0/f0", "is LUN 0"),
+    ("--addlun {iqn} 1 0 alias fileio_0/f0", "there is one already", 1),
+    ("--addlun {iqn} 1 1 alias fileio_0/none", "none", 1),
+    ("--settgptgp {iqn} 1 0 g2", "in group g2"),
+    ("--showtgptgp {iqn} 1 0", "TG Port Alias: g2"),
+    ("--settgptoff {iqn} 1 0", "is offline"),
+    ("--cleartgptoff {iqn} 1 0", "not offline"),
+    ("--aluasecmd {iqn} 1 0", ""),
+    ("--addnodeacl {iqn} 1 {ini}", "may log in"),
+    ("--addlunacl {iqn} 1 {ini} 0 4", "is LUN 4"),
+    ("--addlunacl {iqn} 1 {ini}b 0 0", "is LUN 0"),
+    ("--listnodeacls {iqn} 1", "initiatorb"),
+    ("--listlunacls {iqn} 1", "lun_4 -> lun_0 (rw)"),
+    ("--enablelunwp {iqn} 1 {ini} 4", "may read"),
+    ("--listlunacls {iqn} 1", "lun_4 -> lun_0 (ro)"),
+    ("--disablelunwp {iqn} 1 {ini} 4", "may write"),
+    ("--dellunacl {iqn} 1 {ini} 4", "has no LUN 4"),
+    ("--setchapauth {iqn} 1 {ini} u long-secret-1", "secret"),
+    ("--setchapmutualauth {iqn} 1 {ini} u long-secret-2", "secret"),
+    ("--showchapauth {iqn} 1 {ini}", "authenticate_target: 1"),
+    ("--setnodeattr {iqn} 1 {ini} nopin_timeout 20", "is 20"),
+    ("--listnodeattr {iqn} 1 {ini}", "nopin_timeout=20"),
+    ("--listnodeparam {iqn} 1 {ini}", "InitialR2T="),
+    ("--setnodetcq {iqn} 1 {ini} 32", "32 commands"),
+    ("--shownodetcq {iqn} 1 {ini}", "32"),
+    ("--settpgattr {iqn} 1 login_timeout 20", "is 20"),
+    ("--listtpgattr {iqn} 1", "login_timeout=20"),
+    ("--settpgparam {iqn} 1 InitialR2T No", "is No"),
+    ("--listtpgparam {iqn} 1", "InitialR2T=No"),
+    ("--disableauth {iqn} 1 --demomode {iqn} 1 --enabletpg {iqn} 1", "is enabled"),
+    ("--listtpgattr {iqn} 1", "generate_node_acls=1"),
+    ("--enableauth {iqn} 1 --enableaclmode {iqn} 1 --disabletpg {iqn} 1", "is disabled"),
+    ("--setchapdiscauth d long-secret-3", "secret"),
+    ("--setchapdiscmutualauth e long-secret-4", "secret"),
+    ("--setchapdiscenforce 1", "1"),
+    ("--showchapdiscauth", "enforce_discovery_auth: 1"),
+    ("--listendpoints", "lun_0/alias -> core/fileio_0/f0"),
+    ("--listtargetnames", "{iqn}"),
+    ("--delnodeacl {iqn} 1 {ini}", "not log in"),
+    ("--dellun {iqn} 1 0", "lun_0", 1),                     # it is mapped for the other one
+    ("--delnodeacl {iqn} 1 {ini}b --dellun {iqn} 1 0", "is removed"),
+    ("--addtpg {iqn} 2 --deltpg {iqn} 2", "is removed"),
+    ("--deltpg {iqn} 7", "no such directory", 1),
+    ("--version", "Target"),
+    ("--deliqn {iqn}", "is removed"),
+    ("--unload", "are removed"),
+    ("--addtpg {iqn}", "2 arguments", 2),
+    ("", "--addlunacl"),
+]
+
+
+def test_lio_utils(tool, run, tmp_path):
+    """Every option of tcm_node and lio_node of lio-utils; names of targets in any letters."""
+    wrong = []
+    for name, rows in (("tcm_node", TCM_NODE), ("lio_node", LIO_NODE)):
+        for line, want, *status in rows:
+            words = {"dir": tmp_path, "iqn": IQN.upper() if "addnp" in line else IQN, "ini": INITIATOR}
+            try:
+                said = tool(name, *line.format(**words).split(), status=status[0] if status else 0)
+            except AssertionError as e:
+                wrong.append(str(e))
+            else:
+                if want.format(**words) not in said:
+                    wrong.append(f"{name} {line}: {want!r} is missing in: {said}")
+    assert not wrong, "\n".join(wrong)
+    assert "--yes" in tool("tcm_node", "--unload", status=3)
+    tool("tcm_node", "--unload", "--yes")
+    assert json.loads(run("--json", "disk", "list")) == []
+    assert "fileio" not in run("tcm_node", "--listhbas")       # as a subcommand, too
