@@ -269,9 +269,12 @@ static int storage_dir(struct cli *cli, const char *plugin, const char *name, st
 
 	snprintf(full, sizeof(full), "%s/%s", view_plugin_find(plugin)->hba, name);
 	rows = cli_call(cli, "disk.list", json_pack("{s:s}", "name", full), err);
+	/* What the daemon itself refuses: it has no disk of this name. */
+	if (!rows && err->code == -EIO)
+		errmsg_set(err, -EIO, "/backstores/%s/%s: there is no such storage object", plugin,
+			name);
 	if (!rows)
-		return errmsg_set(err, err->code ? err->code : -EIO,
-			"/backstores/%s/%s: there is no such storage object", plugin, name);
+		return err->code;
 	dir = json_string_value(json_object_get(json_array_get(rows, 0), "dir"));
 	strbuf_reset(out);
 	strbuf_puts(out, dir ? dir : "");
@@ -354,9 +357,10 @@ int view_check(struct cli *cli, const struct view_path *p, struct errmsg *err)
 	if (!r && p->kind != VIEW_FABRIC && p->kind != VIEW_PLUGIN) {
 		found = cli_call(cli, "dump",
 			json_pack("{s:s, s:i, s:s}", "path", raw.s, "depth", 0, "names", ""), err);
-		r = found ? 0
-			  : errmsg_set(err, err->code, "%s: there is no such %s", p->text,
-				    view_kind_name(p->kind));
+		r = found ? 0 : err->code;
+		if (r == -EIO)
+			errmsg_set(err, r, "%s: there is no such %s", p->text,
+				view_kind_name(p->kind));
 	}
 	strbuf_done(&raw);
 	json_decref(found);

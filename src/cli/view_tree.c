@@ -413,10 +413,14 @@ static json_t *build_fabric(struct builder *b, const char *name, const json_t *d
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* depth < 0: all. The daemon's tree has at most one level more for each of ours, and attributes. */
+/*
+ * depth < 0: all. What a directory holds is told in the summary of the last level: one level more.
+ * A plugin of the view stands for all of /core, which has HBAs between.
+ */
 static json_t *dump(struct builder *b, const char *path, int depth, struct errmsg *err)
 {
-	int levels = depth < 0 || depth + 2 > RAW_LEVELS_MAX ? RAW_LEVELS_MAX : depth + 2;
+	int more = strcmp(path, "/core") ? 1 : 2;
+	int levels = depth < 0 || depth + more > RAW_LEVELS_MAX ? RAW_LEVELS_MAX : depth + more;
 
 	return cli_call(b->cli, "dump",
 		json_pack("{s:s, s:i, s:s}", "path", path, "depth", levels, "names", NAMES), err);
@@ -472,7 +476,7 @@ static json_t *build(struct builder *b, const struct view_path *p, int depth, st
 		return NULL;
 	}
 	d = dump(b, raw.s, depth, err);
-	if (p->kind == VIEW_FABRIC && !d && err->code)
+	if (p->kind == VIEW_FABRIC && !d && err->code == -EIO) /* not made yet */
 		n = build_fabric(b, view_name(p), NULL, depth);
 	else if (d && p->kind == VIEW_PLUGIN)
 		n = build_plugin(b, view_plugin_find(view_name(p)), d, depth);

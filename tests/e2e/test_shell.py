@@ -297,6 +297,11 @@ def test_statuses(run):
     run("/backstores/fileio", "delete", "x", status=1)
     run("clearconfig", status=3)
     run("--nonsense", status=2)
+    for args in (["ls"], ["ls", "/iscsi"], ["ls", "/backstores/ramdisk/r"], ["/iscsi", "status"],
+                 ["share", "ram:16M", "--to", "any"]):
+        done = subprocess.run([ULIO, "--control", "/nonexistent", *args], capture_output=True, text=True, timeout=30,
+                              check=False)
+        assert done.returncode == 1 and "is uliod running?" in done.stderr, args
 
 
 def test_json(run):
@@ -345,6 +350,7 @@ TARGETCLI = [
     ("/backstores/fileio/f1/alua/g get alua alua_access_state", "alua_access_state=2"),
     ("/backstores/fileio/f1/alua/g get alua", "preferred="),
     (f"/iscsi create {IQN}", "Created TPG 1."),
+    (f"{TPG} get attribute authentication", "authentication=0"),
     (f"/iscsi create {IQN}", "there is one already", 1),
     ("/iscsi create", "Created target iqn.2024-07.internal.ulio:"),
     ("/iscsi create not/aname", "not", 1),
