@@ -567,6 +567,17 @@ def test_top(reachable):
     assert "COMMANDS/S" in text and "\x1b" not in text
 
 
+def test_top_on_a_terminal(terminal):
+    """Renewed each second until Ctrl-C, which ends it and not the shell."""
+    t = terminal()
+    t.child.sendline("top")
+    t.child.expect("no sessions")
+    t.child.expect("no sessions")
+    t.child.send("\x03")
+    t.prompt()
+    assert t("pwd").strip() == "/"
+
+
 def test_check_offload(reachable, tmp_path):
     seen = json.loads(reachable.ulio("--json", "check-offload"))
     assert {"io_uring", "CRC32C", "locked memory", "daemon"} <= {c["what"] for c in seen["checks"]}
