@@ -130,13 +130,13 @@ static const struct step *step_of(enum view_kind from, const char *name)
 {
 	for (unsigned i = 0; i < NSTEPS; i++) {
 		const struct step *s = &steps[i];
-		size_t n = s->name ? strlen(s->name) : 0;
+		const char *word = s->name ? s->name : "";
+		size_t n = strlen(word);
 
 		if (s->from != from)
 			continue;
-		if ((s->how == STEP_FIXED && !strcmp(name, s->name)) ||
-			(s->how == STEP_NUMBER && !strncmp(name, s->name, n) &&
-				is_number(name + n)) ||
+		if ((s->how == STEP_FIXED && !strcmp(name, word)) ||
+			(s->how == STEP_NUMBER && !strncmp(name, word, n) && is_number(name + n)) ||
 			(s->how == STEP_PLUGIN && view_plugin_find(name)) || s->how == STEP_ANY)
 			return s;
 	}
