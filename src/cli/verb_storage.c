@@ -99,7 +99,7 @@ static int made(struct verb_call *c, const struct storage_new *s, const char *wh
 	return 0;
 }
 
-static int create_fileio(struct verb_call *c, struct storage_new *s)
+static int create_fileio(struct verb_call *c, struct storage_new s)
 {
 	char path[PATH_CHARS], control[CONTROL_CHARS];
 	bool write_back, sparse, block = false, there;
@@ -138,13 +138,13 @@ static int create_fileio(struct verb_call *c, struct storage_new *s)
 			control + n, sizeof(control) - (size_t)n, ",fd_dev_size=%" PRIu64, size);
 	if (write_back)
 		snprintf(control + n, sizeof(control) - (size_t)n, ",fd_buffered_io=1");
-	s->control = control;
-	s->udev_path = path;
-	s->write_cache = write_back;
-	return made(c, s, "fileio");
+	s.control = control;
+	s.udev_path = path;
+	s.write_cache = write_back;
+	return made(c, &s, "fileio");
 }
 
-static int create_block(struct verb_call *c, struct storage_new *s)
+static int create_block(struct verb_call *c, struct storage_new s)
 {
 	char path[PATH_CHARS], control[CONTROL_CHARS];
 	bool readonly, exclusive;
@@ -159,12 +159,12 @@ static int create_block(struct verb_call *c, struct storage_new *s)
 	if (status)
 		return status;
 	snprintf(control, sizeof(control), "udev_path=%s,readonly=%d", path, readonly);
-	s->control = control;
-	s->udev_path = path;
-	return made(c, s, "block");
+	s.control = control;
+	s.udev_path = path;
+	return made(c, &s, "block");
 }
 
-static int create_ramdisk(struct verb_call *c, struct storage_new *s)
+static int create_ramdisk(struct verb_call *c, struct storage_new s)
 {
 	char control[CONTROL_CHARS];
 	uint64_t size = 0;
@@ -177,11 +177,11 @@ static int create_ramdisk(struct verb_call *c, struct storage_new *s)
 		return status;
 	snprintf(control, sizeof(control), "rd_pages=%" PRIu64 "%s", (size + 4095) / 4096,
 		nullio ? ",rd_nullio=1" : "");
-	s->control = control;
-	return made(c, s, "ramdisk");
+	s.control = control;
+	return made(c, &s, "ramdisk");
 }
 
-static int create_user(struct verb_call *c, struct storage_new *s)
+static int create_user(struct verb_call *c, struct storage_new s)
 {
 	const char *config = verb_arg(c, "cfgstring"), *handler = strchr(view_name(&c->at), ':');
 	const char *sectors = verb_arg(c, "hw_max_sectors"), *more = verb_arg(c, "control");
@@ -198,12 +198,12 @@ static int create_user(struct verb_call *c, struct storage_new *s)
 		handler ? handler + 1 : "", handler ? "/" : "", config, size,
 		sectors ? ",hw_max_sectors=" : "", sectors ? sectors : "", more ? "," : "",
 		more ? more : "");
-	s->control = control;
-	return made(c, s, "user");
+	s.control = control;
+	return made(c, &s, "user");
 }
 
 /* A device by its place: what LIO's pscsi wants is four numbers, which sysfs has. */
-static int create_pscsi(struct verb_call *c, struct storage_new *s)
+static int create_pscsi(struct verb_call *c, struct storage_new s)
 {
 	char path[PATH_CHARS], control[CONTROL_CHARS];
 	int status = absolute(c, verb_arg(c, "dev"), path);
@@ -211,16 +211,16 @@ static int create_pscsi(struct verb_call *c, struct storage_new *s)
 	if (status)
 		return status;
 	snprintf(control, sizeof(control), "udev_path=%s", path);
-	s->control = control;
-	s->udev_path = path;
-	return made(c, s, "pscsi");
+	s.control = control;
+	s.udev_path = path;
+	return made(c, &s, "pscsi");
 }
 
 int verb_create_backstore(struct verb_call *c)
 {
 	static const struct {
 		const char *plugin;
-		int (*create)(struct verb_call *c, struct storage_new *s);
+		int (*create)(struct verb_call *c, struct storage_new s);
 	} rows[] = { { "fileio", create_fileio }, { "block", create_block },
 		{ "ramdisk", create_ramdisk }, { "user", create_user }, { "pscsi", create_pscsi } };
 	const struct view_plugin *plugin = view_plugin_find(view_name(&c->at));
@@ -230,7 +230,7 @@ int verb_create_backstore(struct verb_call *c)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (!strcmp(rows[i].plugin, plugin->name))
-			return rows[i].create(c, &s);
+			return rows[i].create(c, s);
 	}
 	return CLI_FAILED;
 }
