@@ -14,7 +14,7 @@ packages() {
 	build)
 		echo gcc libc6-dev meson ninja-build pkg-config ccache python3 \
 			liburing-dev libisal-dev libssl-dev libjansson-dev libsystemd-dev \
-			libedit-dev libcmocka-dev
+			libedit-dev libfuse3-dev libcmocka-dev
 		;;
 	test)
 		# sanitizers' symbols, the second compiler, real initiators, a packet judge, an iSNS

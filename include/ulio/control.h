@@ -46,6 +46,16 @@ static inline void ulio_control_default_path(char *buf, size_t cap)
 		snprintf(buf, cap, "%s/.uliod.sock", home && *home ? home : "/nonexistent");
 }
 
+/*
+ * A mount of the tree (type fuse.ulio): made with a descriptor of /dev/fuse, which then goes to the
+ * daemon with the method "mount.serve" (SCM_RIGHTS). The source is what LIO's tools look for.
+ */
+#define ULIO_MOUNT_DEFAULT "/sys/kernel/config"
+#define ULIO_MOUNT_SOURCE  "configfs"
+#define ULIO_MOUNT_TYPE    "fuse.ulio"
+#define ULIO_MOUNT_OPTIONS                                                                         \
+	"fd=%d,rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other"
+
 /* The version of the protocol, told by the method "version": rises with incompatible changes. */
 #define ULIO_CONTROL_PROTOCOL 1
 

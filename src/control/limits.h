@@ -15,6 +15,10 @@ enum {
 	EVENTS_QUEUED_MAX = 512, /* events of a client that wait to be sent, of some 300 bytes */
 	EVENTS_PER_SECOND = 1000, /* to a client */
 
+	FUSE_MOUNTS_MAX = 64, /* served at a time: one for all, one for each "ulio exec" */
+	FUSE_WORKERS_MAX = 32, /* threads of a mount: operations under way at once */
+	FUSE_NOTES_MAX = 1 << 18, /* changes that a mount has not been told of yet */
+
 	SAVECONFIG_BYTES_MAX = 512 << 20, /* a file of 100,000 targets has about 400 MB */
 	SAVECONFIG_GENERATIONS = 10, /* older good files that are kept, as targetcli does */
 	SAVECONFIG_PROBLEMS_MAX = 1000, /* that are listed; the rest is counted */

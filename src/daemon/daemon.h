@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include "control/fuse.h"
 #include "control/poller.h"
 #include "control/rpc.h"
 #include "control/saveconfig.h"
@@ -37,6 +38,8 @@ struct daemon {
 	struct control_sock *sock, *sock_ro;
 	struct events *events; /* NULL: a rehearsal */
 	struct saveconfig *save;
+	struct fuse_face *fuse;
+	struct fuse_place *place; /* --mount */
 	char control_path[108];
 	char *state; /* directory */
 	char *scratch; /* temporary directory of a captive run, removed at the end */
@@ -109,6 +112,11 @@ int daemon_captive_options(struct daemon *d, struct options *o, struct errmsg *e
 int daemon_captive_start(struct daemon *d, struct errmsg *err);
 void daemon_captive_end(struct daemon *d);
 void daemon_captive_clean(struct daemon *d); /* after daemon_down(): its temporary directory */
+
+/* --mount (mount.c). */
+int daemon_mount(struct daemon *d, struct errmsg *err);
+/* No file system shows the tree any more. The control thread, which has the turn. */
+void daemon_unmount(struct daemon *d);
 
 /* Disks that were not there at start: opened when they come (pending.c). 0 or -ENOMEM. */
 int daemon_pending_init(struct daemon *d, struct saveapply_hooks *hooks);

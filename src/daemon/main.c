@@ -239,6 +239,8 @@ static int start(struct daemon *d, struct options *o, struct errmsg *err)
 		r = open_control(d, err);
 	if (!r)
 		r = open_control_ro(d, err);
+	if (!r)
+		r = daemon_mount(d, err);
 	if (!r && o->user)
 		r = privs_drop(o->user, d->state, engine_dbroot(d->eng), d->control_path, err);
 	if (!r)

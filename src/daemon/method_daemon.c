@@ -83,7 +83,7 @@ int daemon_add_methods(struct daemon *d)
 {
 	static const struct control_method *const tables[] = { daemon_methods, disk_methods,
 		target_methods, lun_methods, alua_methods, auth_methods, session_methods,
-		isns_methods, reservation_methods, autosave_methods };
+		isns_methods, reservation_methods, autosave_methods, mount_methods };
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !r; i++)

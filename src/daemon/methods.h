@@ -9,6 +9,6 @@
 /* arg of all: struct daemon. */
 extern const struct control_method disk_methods[], target_methods[], lun_methods[], alua_methods[],
 	auth_methods[], session_methods[], isns_methods[], reservation_methods[],
-	autosave_methods[], daemon_methods[];
+	autosave_methods[], mount_methods[], daemon_methods[];
 
 #endif

@@ -5,13 +5,16 @@
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
+#include <ulio/control.h>
 
 #include "base/num.h"
 #include "base/strbuf.h"
 
-enum option_type { O_TEXT, O_LIST, O_FLAG, O_NUMBER, O_WORD };
+/* O_PLACE: a text that may be left out; words[0] is meant then. */
+enum option_type { O_TEXT, O_LIST, O_FLAG, O_NUMBER, O_WORD, O_PLACE };
 
 static const char *const loop_words[] = { "auto", "uring", "epoll", NULL };
+static const char *const mount_words[] = { ULIO_MOUNT_DEFAULT, NULL };
 static const char *const level_words[] = { "error", "warn", "info", "debug", NULL };
 
 static const struct row {
@@ -58,6 +61,10 @@ static const struct row {
 	{ "dbroot", "DIRECTORY|none", O_TEXT, offsetof(struct options, dbroot),
 		"for the reservations that initiators want to outlive a restart; default: where "
 		"LIO keeps them, else the state directory" },
+	{ "mount", "DIRECTORY", O_PLACE, offsetof(struct options, mount),
+		"show the tree to all in DIRECTORY/target, for targetcli and its kin; default: "
+		"where LIO has it, " ULIO_MOUNT_DEFAULT,
+		.words = mount_words },
 	{ "plugin", "PATH", O_LIST, offsetof(struct options, plugins), "load a backstore" },
 	{ "user", "NAME", O_TEXT, offsetof(struct options, user),
 		"become this user when disks and sockets are open" },
@@ -117,6 +124,8 @@ static int take(const struct row *row, const char *arg, struct options *o, struc
 		return 0;
 	if (row->type == O_FLAG)
 		*(bool *)at = true;
+	else if (row->type == O_PLACE)
+		*(const char **)at = arg ? arg : row->words[0];
 	else if (row->type == O_TEXT)
 		*(const char **)at = arg;
 	else if (row->type == O_NUMBER)
@@ -129,6 +138,13 @@ static int take(const struct row *row, const char *arg, struct options *o, struc
 	else
 		list->v[list->n++] = arg;
 	return 0;
+}
+
+static int wants_arg(const struct row *row)
+{
+	if (row->type == O_PLACE)
+		return optional_argument;
+	return row->arg ? required_argument : no_argument;
 }
 
 static int check(const struct options *o, struct errmsg *err)
@@ -169,8 +185,7 @@ int options_parse(int argc, char **argv, struct options *o, struct errmsg *err)
 
 	*o = (struct options){ .loop = "auto", .log_level = "info" };
 	for (int i = 0; i < NROWS; i++)
-		longs[i] = (struct option){ rows[i].name,
-			rows[i].arg ? required_argument : no_argument, NULL, 1 };
+		longs[i] = (struct option){ rows[i].name, wants_arg(&rows[i]), NULL, 1 };
 	optind = 0; /* from the beginning, whatever was parsed before */
 	opterr = 0;
 	while (!r && (c = getopt_long(argc, argv, ":", longs, &place)) != -1) {
@@ -219,8 +234,11 @@ void options_help(struct strbuf *out)
 	for (int i = 0; i < NROWS; i++) {
 		size_t start = out->len;
 
-		strbuf_printf(out, "  --%s%s%s", rows[i].name, rows[i].arg ? " " : "",
-			rows[i].arg ? rows[i].arg : "");
+		if (rows[i].type == O_PLACE)
+			strbuf_printf(out, "  --%s[=%s]", rows[i].name, rows[i].arg);
+		else
+			strbuf_printf(out, "  --%s%s%s", rows[i].name, rows[i].arg ? " " : "",
+				rows[i].arg ? rows[i].arg : "");
 		if (out->len - start < 26)
 			strbuf_printf(out, "%*s", (int)(26 - (out->len - start)), "");
 		else

@@ -25,6 +25,7 @@ struct options {
 	const char *dbroot; /* directory, "none"; NULL: the default */
 	const char *user; /* to become */
 	const char *run; /* captive command */
+	const char *mount; /* directory; NULL: nowhere */
 	uint32_t loops; /* 0: one per CPU */
 	const char *loop; /* "auto", "uring", "epoll" */
 	const char *log_level;

@@ -120,7 +120,7 @@ static void enter_tree(void *arg)
 	tree_enter(arg);
 }
 
-static int up_tree(struct daemon *d, struct errmsg *err)
+static int up_tree(struct daemon *d, enum daemon_mode mode, struct errmsg *err)
 {
 	struct saveapply_hooks hooks;
 	int r = tree_new(&daemon_root_type, d, &d->tree);
@@ -136,6 +136,8 @@ static int up_tree(struct daemon *d, struct errmsg *err)
 		r = poller_new(&d->poller);
 	if (!r)
 		poller_set_turn(d->poller, leave_tree, enter_tree, d->tree);
+	if (!r && mode == DAEMON_SERVE)
+		r = fuse_face_new(d->tree, &d->fuse, err);
 	if (!r)
 		r = jobs_new(d->poller, d->tree, &d->jobs);
 	if (!r)
@@ -182,7 +184,7 @@ int daemon_up(struct daemon *d, enum daemon_mode mode, struct errmsg *err)
 	if (r && !err->code)
 		errmsg_set(err, r, "iSCSI: %s", err_text(r));
 	if (!r)
-		r = up_tree(d, err);
+		r = up_tree(d, mode, err);
 	return r;
 }
 
@@ -201,6 +203,7 @@ void daemon_down(struct daemon *d)
 {
 	struct errmsg err = { 0 };
 
+	daemon_unmount(d);
 	if (!daemon_settle(d)) {
 		log_msg(LOG_LEVEL_ERROR, "daemon",
 			"ends although a disk does not answer what an administrator has asked for");
