@@ -21,7 +21,8 @@ packages() {
 		# server, network namespaces
 		echo clang llvm libclang-rt-dev python3-pytest python3-pexpect \
 			libiscsi-bin libiscsi-dev qemu-utils qemu-block-extra tshark \
-			open-isns-server open-isns-utils iproute2
+			open-isns-server open-isns-utils iproute2 targetcli-fb python3-rtslib-fb \
+			dbus-daemon resource-agents
 		;;
 	lint)
 		echo clang clang-format clang-tidy binutils git mandoc python3

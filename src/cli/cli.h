@@ -20,6 +20,7 @@ enum { CLI_ARGS_MAX = 16 };
 enum cli_arg_kind {
 	ARG_POSITION, /* required, by its place */
 	ARG_OPTIONAL, /* by its place, may be absent */
+	ARG_REST, /* all words from here on, at least one, as an array */
 	ARG_OPTION, /* --name VALUE */
 	ARG_FLAG, /* --name */
 };
@@ -67,7 +68,7 @@ struct cli_command {
 extern const struct cli_command tree_commands[], disk_commands[], target_commands[], lun_commands[],
 	alua_commands[], auth_commands[], session_commands[], isns_commands[],
 	reservation_commands[], config_commands[], daemon_commands[], share_commands[],
-	top_commands[], offload_commands[], export_commands[];
+	top_commands[], offload_commands[], export_commands[], exec_commands[];
 
 /* Exit statuses, besides 0. */
 enum {
@@ -128,6 +129,11 @@ int rpc_open(const char *path, struct rpc **ret, struct errmsg *err);
 struct rpc *rpc_close(struct rpc *rpc);
 /* Call a method; params is borrowed, may be NULL. The result, or NULL with *err saying why. */
 json_t *rpc_call(struct rpc *rpc, const char *method, json_t *params, struct errmsg *err);
+/* The same, with a descriptor for the daemon; fd stays the caller's. -1: none. */
+json_t *rpc_call_with_fd(
+	struct rpc *rpc, const char *method, json_t *params, int fd, struct errmsg *err);
+/* The connection, to be polled for the daemon's end. */
+int rpc_fd(const struct rpc *rpc);
 
 /* ---- secret.c -------------------------------------------------------------------------------- */
 

@@ -117,14 +117,48 @@ static json_t *result_of(json_t *reply, struct errmsg *err)
 	return json_incref(json_object_get(reply, "result"));
 }
 
+int rpc_fd(const struct rpc *rpc)
+{
+	return rpc->fd;
+}
+
+/* The first byte of a request, with a descriptor. */
+static int send_fd(int to, char byte, int fd)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(h), &fd, sizeof(int));
+	return sendmsg(to, &msg, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+}
+
 json_t *rpc_call(struct rpc *rpc, const char *method, json_t *params, struct errmsg *err)
+{
+	return rpc_call_with_fd(rpc, method, params, -1, err);
+}
+
+json_t *rpc_call_with_fd(
+	struct rpc *rpc, const char *method, json_t *params, int fd, struct errmsg *err)
 {
 	json_t *req = json_pack("{s:s, s:i, s:s, s:O*}", "jsonrpc", "2.0", "id", ++rpc->id,
 		"method", method, "params", params);
 	char *text = req ? json_dumps(req, JSON_COMPACT) : NULL;
 	json_t *reply, *result = NULL;
-	ssize_t n = text ? send_all(rpc->fd, text, strlen(text)) : -ENOMEM;
+	size_t sent = fd >= 0;
+	ssize_t n = text ? 0 : -ENOMEM;
 
+	if (!n && fd >= 0)
+		n = send_fd(rpc->fd, text[0], fd);
+	if (!n)
+		n = send_all(rpc->fd, text + sent, strlen(text) - sent);
 	if (!n)
 		n = send_all(rpc->fd, "\n", 1);
 	if (text)

@@ -20,7 +20,7 @@
 static const struct cli_command *const tables[] = { share_commands, daemon_commands, top_commands,
 	offload_commands, export_commands, disk_commands, target_commands, lun_commands,
 	alua_commands, auth_commands, session_commands, isns_commands, reservation_commands,
-	config_commands, tree_commands };
+	config_commands, tree_commands, exec_commands };
 
 enum { NTABLES = sizeof(tables) / sizeof(tables[0]) };
 
@@ -195,6 +195,7 @@ static void print_usage(const struct cli_command *c)
 		static const char *const forms[] = {
 			[ARG_POSITION] = " %s",
 			[ARG_OPTIONAL] = " [%s]",
+			[ARG_REST] = " [--] %s …",
 			[ARG_OPTION] = " [--%s …]",
 			[ARG_FLAG] = " [--%s]",
 		};
@@ -295,7 +296,7 @@ static int put(json_t *params, const struct cli_arg *a, const char *text)
 static const struct cli_arg *next_position(const struct cli_command *c, const json_t *params)
 {
 	for (const struct cli_arg *a = c->args; a->name; a++) {
-		if (a->kind <= ARG_OPTIONAL && !json_object_get(params, a->name))
+		if (a->kind <= ARG_REST && !json_object_get(params, a->name))
 			return a;
 	}
 	return NULL;
@@ -335,6 +336,20 @@ static int take_option(const struct cli_command *c, json_t *params, char **argv,
 	return put(params, a, eq ? eq + 1 : argv[1]) ? 0 : eq ? 1 : 2;
 }
 
+/* All words as one parameter. How many they are, 0: out of memory. */
+static int take_rest(const struct cli_arg *a, json_t *params, char **argv, int argc)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < argc; i++) {
+		if (json_array_append_new(list, json_stringn_nocheck(argv[i], strlen(argv[i])))) {
+			json_decref(list);
+			return 0;
+		}
+	}
+	return json_object_set_new(params, a->name, list) ? 0 : argc;
+}
+
 static json_t *parse(const struct cli_command *c, int argc, char **argv)
 {
 	json_t *params = json_object();
@@ -351,6 +366,8 @@ static json_t *parse(const struct cli_command *c, int argc, char **argv)
 		} else if (!(a = next_position(c, params))) {
 			fprintf(stderr, "ulio: %s: is one word too many\n", argv[i]);
 			taken = 0;
+		} else if (a->kind == ARG_REST) {
+			taken = take_rest(a, params, argv + i, argc - i);
 		} else if (put(params, a, argv[i])) {
 			taken = 0;
 		}
@@ -361,7 +378,8 @@ static json_t *parse(const struct cli_command *c, int argc, char **argv)
 		i += taken;
 	}
 	for (a = c->args; a->name; a++) {
-		if (a->kind == ARG_POSITION && !json_object_get(params, a->name)) {
+		if ((a->kind == ARG_POSITION || a->kind == ARG_REST) &&
+			!json_object_get(params, a->name)) {
 			fprintf(stderr, "ulio: %s is missing: %s\n", a->name, a->doc);
 			json_decref(params);
 			return NULL;
