@@ -288,6 +288,40 @@ def test_rtslib(lio):
         assert c.call("ls", path="/core")["dirs"] == ["alua"]
 
 
+AGENTS = "/usr/lib/ocf/resource.d/heartbeat"
+
+
+@pytest.fixture
+def loop(lio):
+    """A block device of 16 MiB."""
+    path = f"{lio.dir}/lv.img"
+    with open(path, "wb") as f:
+        f.truncate(16 << 20)
+    made = subprocess.run(["losetup", "--find", "--show", path], capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"no loop device: {made.stderr.strip()}")
+    yield made.stdout.strip()
+    subprocess.run(["losetup", "--detach", made.stdout.strip()], check=True)
+
+
+def test_cluster_agents(lio, loop):
+    """Debian's agents for iSCSI targets and LUNs, in their mode for LIO with targetcli, pass their tester."""
+    iqn, portal = "iqn.2003-01.org.example:ocf", f"127.0.0.1:{lio.ports[0]}"
+    common = ["-o", "implementation=lio-t"]
+    out = lio.lio("ocf-tester", "-n", "ulio-t", *common, "-o", f"iqn={iqn}", "-o", f"portals={portal}",
+                  f"{AGENTS}/iSCSITarget", timeout=300)
+    assert "iSCSITarget passed all tests" in out
+    target = ["env", "OCF_ROOT=/usr/lib/ocf", "OCF_RESKEY_implementation=lio-t", f"OCF_RESKEY_iqn={iqn}",
+              f"OCF_RESKEY_portals={portal}", "OCF_RESOURCE_INSTANCE=t", f"{AGENTS}/iSCSITarget"]
+    lio.lio(*target, "start")
+    out = lio.lio("ocf-tester", "-n", "ulio-lu", *common, "-o", f"target_iqn={iqn}", "-o", "lun=1",
+                  "-o", f"path={loop}", "-o", "scsi_sn=ab12cd34", f"{AGENTS}/iSCSILogicalUnit", timeout=300)
+    assert "iSCSILogicalUnit passed all tests" in out
+    lio.lio(*target, "stop")
+    with lio.control() as c:
+        assert iqn not in c.call("ls", path="/iscsi")["dirs"]
+
+
 # --- ulio exec itself
 
 
