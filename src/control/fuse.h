@@ -12,6 +12,7 @@
 #ifndef ULIO_CONTROL_FUSE_H
 #define ULIO_CONTROL_FUSE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -40,5 +41,7 @@ int fuse_face_serve(struct fuse_face *f, int fd, const char *dir, struct errmsg 
  * busy in the same directory. Any thread that does not hold the turn.
  */
 void fuse_face_settle(struct fuse_face *f, uint64_t timeout_ns);
+/* Whether all have been told by now. Any thread. */
+bool fuse_face_is_settled(struct fuse_face *f);
 
 #endif

@@ -164,3 +164,15 @@ void fuse_face_settle(struct fuse_face *f, uint64_t timeout_ns)
 	f->nsettling--;
 	pthread_mutex_unlock(&f->lock);
 }
+
+bool fuse_face_is_settled(struct fuse_face *f)
+{
+	const struct fuse_mnt *m;
+	bool all = true;
+
+	pthread_mutex_lock(&f->lock);
+	list_for_each (m, &f->mounts, struct fuse_mnt, link)
+		all = all && m->told == m->queued;
+	pthread_mutex_unlock(&f->lock);
+	return all;
+}

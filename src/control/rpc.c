@@ -24,6 +24,8 @@ struct control {
 	struct tree *tree;
 	struct registered methods[CONTROL_METHODS_MAX];
 	unsigned nmethods;
+	void (*after_change)(void *arg);
+	void *after_arg;
 };
 
 static int method_help(void *arg, struct control_call *call);
@@ -244,6 +246,12 @@ static void log_change(const struct control_peer *peer, const struct control_met
 			what ? what : "", (unsigned)peer->uid, (int)peer->pid);
 }
 
+void control_after_change(struct control *c, void (*fn)(void *arg), void *arg)
+{
+	c->after_change = fn;
+	c->after_arg = arg;
+}
+
 /* Call a method whose params are an object. */
 static json_t *call_method(struct control *c, const struct control_peer *peer,
 	const struct registered *reg, json_t *params, json_t *id)
@@ -275,6 +283,8 @@ static json_t *call_method(struct control *c, const struct control_peer *peer,
 		errmsg_set(&call.err, r, "%s", err_text(r));
 	if (reg->m->changes)
 		log_change(peer, reg->m, &call, r);
+	if (reg->m->changes && c->after_change)
+		c->after_change(c->after_arg);
 	if (r) {
 		json_decref(call.result);
 		reply = error_reply(id, ULIO_CONTROL_FAILED, &call);

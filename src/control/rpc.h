@@ -82,6 +82,12 @@ struct tree *control_tree(struct control *c);
 int control_add_methods(struct control *c, const struct control_method *table, void *arg);
 
 /*
+ * fn is called after each method that has changed something, before it is answered; the tree's turn
+ * may be given up and taken again in it. One at a time.
+ */
+void control_after_change(struct control *c, void (*fn)(void *arg), void *arg);
+
+/*
  * Handle the bytes of one line (a request or a batch); appends the reply with a newline to out, or
  * nothing where nothing is to be answered. Whatever the bytes are, this returns.
  */

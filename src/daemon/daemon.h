@@ -117,6 +117,8 @@ void daemon_captive_clean(struct daemon *d); /* after daemon_down(): its tempora
 int daemon_mount(struct daemon *d, struct errmsg *err);
 /* No file system shows the tree any more. The control thread, which has the turn. */
 void daemon_unmount(struct daemon *d);
+/* After a change: it is seen in all mounts. arg: the daemon. Turn held; given up meanwhile. */
+void daemon_tell_mounts(void *arg);
 
 /* Disks that were not there at start: opened when they come (pending.c). 0 or -ENOMEM. */
 int daemon_pending_init(struct daemon *d, struct saveapply_hooks *hooks);

@@ -6,9 +6,12 @@
 #include <errno.h>
 #include <ulio/control.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "control/fuse_mount.h"
 #include "daemon/methods.h"
+
+#define TELL_NS NS_PER_S /* at most, until the mounts have heard of a change */
 
 int daemon_mount(struct daemon *d, struct errmsg *err)
 {
@@ -34,6 +37,18 @@ void daemon_unmount(struct daemon *d)
 		tree_enter(d->tree);
 	}
 	d->place = fuse_place_free(d->place);
+}
+
+void daemon_tell_mounts(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (!d->fuse || fuse_face_is_settled(d->fuse))
+		return;
+	/* A mount may be busy with an operation that waits for the turn. */
+	tree_leave(d->tree);
+	fuse_face_settle(d->fuse, TELL_NS);
+	tree_enter(d->tree);
 }
 
 static int method_serve(void *arg, struct control_call *call)

@@ -143,6 +143,8 @@ static int up_tree(struct daemon *d, enum daemon_mode mode, struct errmsg *err)
 	if (!r)
 		r = control_new(d->tree, &d->control);
 	if (!r)
+		control_after_change(d->control, daemon_tell_mounts, d);
+	if (!r)
 		r = daemon_pending_init(d, &hooks);
 	if (!r)
 		r = saveconfig_new(d->loops, d->tree, d->o->config, &hooks, &d->save);
@@ -203,12 +205,12 @@ void daemon_down(struct daemon *d)
 {
 	struct errmsg err = { 0 };
 
-	daemon_unmount(d);
 	if (!daemon_settle(d)) {
 		log_msg(LOG_LEVEL_ERROR, "daemon",
 			"ends although a disk does not answer what an administrator has asked for");
 		return;
 	}
+	daemon_unmount(d);
 	d->sock = control_sock_free(d->sock);
 	d->sock_ro = control_sock_free(d->sock_ro);
 	daemon_autosave_stop(d, false);
