@@ -74,6 +74,21 @@ static int absolute_file(struct cli *cli, struct errmsg *err)
 	return 0;
 }
 
+/* The configuration itself, for a file; or, when it was taken over, what could not be. */
+static int show_migrated(struct cli *cli, json_t *result)
+{
+	int status = show_problems(result);
+
+	if (!json_object_get(cli->params, "apply")) {
+		json_dumpf(
+			json_object_get(result, "config"), stdout, JSON_SORT_KEYS | JSON_INDENT(2));
+		printf("\n");
+	} else if (!status) {
+		printf("taken over; \"ulio save\" keeps it\n");
+	}
+	return status;
+}
+
 #define CONFIG_FILE                                                                                \
 	{                                                                                          \
 		"file", ARG_POSITION, false, "a whole configuration, as saveconfig.json"           \
@@ -92,6 +107,14 @@ const struct cli_command config_commands[] = {
 		.args = { CONFIG_FILE,
 			{ "pending", ARG_FLAG, false, "disks that are not there may come later" } },
 		.prepare = absolute_file },
+	{ "migrate-from-lio", NULL,
+		"print the configuration of the kernel's LIO, with its secrets, or take it over",
+		"migrate", show_migrated,
+		.args = { { "root", ARG_OPTIONAL, false,
+				  "LIO's directory or a copy; /sys/kernel/config/target" },
+			{ "apply", ARG_FLAG, false,
+				"add it to what runs; LIO must have let go of disks and "
+				"addresses" } } },
 	{ "config", NULL, "tell which file, and whether it differs from what runs", "config.status",
 		show_status },
 	{ NULL },

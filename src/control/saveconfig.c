@@ -668,5 +668,7 @@ int saveconfig_add_methods(struct saveconfig *s, struct control *c)
 
 	if (!r)
 		r = control_add_methods(c, saveplan_methods, s);
-	return r ? r : control_add_methods(c, saverestore_methods, s);
+	if (!r)
+		r = control_add_methods(c, saverestore_methods, s);
+	return r ? r : control_add_methods(c, saveimport_methods, s);
 }

@@ -55,6 +55,12 @@ bool saveconfig_is_changed(const struct saveconfig *s);
 /* File, generation, where the running configuration came from, whether it has changed since. */
 json_t *saveconfig_status(struct saveconfig *s);
 
+/*
+ * The configuration of a kernel's LIO, whose configfs (or a copy of it) is at root. 0 with
+ * *ret_config, which has its secrets; -errno with *err.
+ */
+int saveimport(const char *root, json_t **ret_config, struct errmsg *err);
+
 /* The methods save, reload, config.status; 0 or as control_add_methods(). */
 int saveconfig_add_methods(struct saveconfig *s, struct control *c);
 

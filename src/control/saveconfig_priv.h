@@ -17,5 +17,7 @@ bool saveconfig_set_loading(struct saveconfig *s, bool loading);
 extern const struct control_method saveplan_methods[];
 /* restore (saverestore.c). */
 extern const struct control_method saverestore_methods[];
+/* migrate (saveimport.c). */
+extern const struct control_method saveimport_methods[];
 
 #endif
