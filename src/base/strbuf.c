@@ -116,3 +116,20 @@ char *strbuf_steal(struct strbuf *b)
 	strbuf_init(b);
 	return s;
 }
+
+void strbuf_put_u64(struct strbuf *b, uint64_t v)
+{
+	char digits[20], *p = digits + sizeof(digits);
+
+	do
+		*--p = (char)('0' + v % 10);
+	while (v /= 10);
+	strbuf_write(b, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+void strbuf_put_i64(struct strbuf *b, int64_t v)
+{
+	if (v < 0)
+		strbuf_putc(b, '-');
+	strbuf_put_u64(b, v < 0 ? -(uint64_t)v : (uint64_t)v);
+}

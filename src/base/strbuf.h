@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct strbuf {
 	char *s; /* the text, never NULL; read-only for callers while cap is 0 */
@@ -41,6 +42,9 @@ void strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap)
 void strbuf_puts(struct strbuf *b, const char *s);
 void strbuf_write(struct strbuf *b, const void *p, size_t n);
 void strbuf_putc(struct strbuf *b, char c);
+/* In decimal; many times as fast as strbuf_printf(). */
+void strbuf_put_u64(struct strbuf *b, uint64_t v);
+void strbuf_put_i64(struct strbuf *b, int64_t v);
 
 /* Cut the text to len bytes; a longer len is ignored. */
 void strbuf_truncate(struct strbuf *b, size_t len);

@@ -106,6 +106,25 @@ static void failure_sticks_and_keeps_text(void **state)
 	strbuf_done(&b);
 }
 
+static void numbers(void **state)
+{
+	struct strbuf b;
+
+	strbuf_init(&b);
+	strbuf_put_u64(&b, 0);
+	strbuf_putc(&b, ' ');
+	strbuf_put_u64(&b, UINT64_MAX);
+	strbuf_putc(&b, ' ');
+	strbuf_put_i64(&b, INT64_MIN);
+	strbuf_putc(&b, ' ');
+	strbuf_put_i64(&b, -7);
+	strbuf_putc(&b, ' ');
+	strbuf_put_i64(&b, INT64_MAX);
+	assert_string_equal(b.s,
+		"0 18446744073709551615 -9223372036854775808 -7 9223372036854775807");
+	strbuf_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +133,7 @@ int main(void)
 		cmocka_unit_test(grows_at_each_length),
 		cmocka_unit_test(steal_hands_over),
 		cmocka_unit_test(failure_sticks_and_keeps_text),
+		cmocka_unit_test(numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

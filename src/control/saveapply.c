@@ -94,47 +94,72 @@ static bool says(const char *text, const char *value)
 	return !strcmp(text, value);
 }
 
+/* Set a row's attribute of dir, NULL: there is none, unless it says that already. 0 or -errno. */
+static int set_row(struct apply *a, struct node *dir, const struct attr *row, const char *name,
+	const char *value, struct errmsg *err)
+{
+	struct strbuf *b = &a->value;
+	int r = 0;
+
+	strbuf_reset(b);
+	if (row && row->get && !tree_get(a->t, dir, row->name, b, NULL) && says(b->s, value))
+		return 0;
+	if (!row)
+		r = errmsg_set(err, -ENOENT, "%s: there is no such attribute", name);
+	else if (!a->dry)
+		r = tree_set(a->t, dir, row->name, value, err);
+	if (!r && a->changes)
+		changes_set(a->changes, dir, row->name, b->s ? b->s : "", value);
+	return r;
+}
+
+/* What was read may have been a secret. */
+static void forget_value(struct apply *a)
+{
+	if (a->value.s)
+		explicit_bzero(a->value.s, a->value.len);
+}
+
 bool apply_set(
 	struct apply *a, struct node *dir, const char *attr, const char *value, const char *key)
 {
 	const char *slash = strrchr(attr, '/');
 	struct errmsg err = { 0 };
-	struct strbuf b;
-	bool done;
 	char sub[256];
 
-	strbuf_init(&b);
-	done = savedump_value(a->t, dir, attr, &b) && says(b.s, value);
 	snprintf(sub, sizeof(sub), "%.*s", slash ? (int)(slash - attr) : 0, attr);
 	attr = slash ? slash + 1 : attr;
 	dir = savedump_dir(dir, sub);
-	if (!done && !dir)
+	if (!dir)
 		errmsg_set(&err, -ENOENT, "%s: this version does not have it", attr);
-	else if (!done && !node_attr(dir, attr))
-		errmsg_set(&err, -ENOENT, "%s: there is no such attribute", attr);
-	else if (!done && !a->dry)
-		tree_set(a->t, dir, attr, value, &err);
-	if (!done && !err.code && a->changes)
-		changes_set(a->changes, dir, attr, b.s, value);
-	savedump_forget(&b);
+	else
+		set_row(a, dir, node_attr(dir, attr), attr, value, &err);
+	forget_value(a);
 	if (err.code)
 		apply_skip(a, key, &err);
 	return !err.code;
 }
 
+/* As it is written to a file; NULL: null, which is not set. Good until the next one. */
+static const char *text_of(struct apply *a, const json_t *value)
+{
+	if (json_is_string(value))
+		return json_string_value(value);
+	if (json_is_boolean(value))
+		return json_is_true(value) ? "1" : "0";
+	if (!json_is_integer(value))
+		return NULL;
+	strbuf_reset(&a->number);
+	strbuf_put_i64(&a->number, json_integer_value(value));
+	return a->number.s;
+}
+
 bool apply_set_json(
 	struct apply *a, struct node *dir, const char *attr, const json_t *value, const char *key)
 {
-	char number[32];
+	const char *text = text_of(a, value);
 
-	if (json_is_string(value))
-		return apply_set(a, dir, attr, json_string_value(value), key);
-	if (json_is_boolean(value))
-		return apply_set(a, dir, attr, json_is_true(value) ? "1" : "0", key);
-	if (!json_is_integer(value))
-		return true; /* null: not set */
-	snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-	return apply_set(a, dir, attr, number, key);
+	return !text || apply_set(a, dir, attr, text, key);
 }
 
 static int by_name(const void *x, const void *y)
@@ -155,12 +180,35 @@ static bool keeps_out(const char *name)
 	return false;
 }
 
+/* One of the values of an object, whose place in the configuration is told if it fails. */
+static void apply_value(
+	struct apply *a, struct node *dir, const char *name, const json_t *value, const char *key)
+{
+	const char *slash = strrchr(name, '/'), *text = text_of(a, value);
+	struct errmsg err = { 0 };
+	char place[256];
+
+	if (!text)
+		return;
+	snprintf(place, slash ? sizeof(place) : 1, "%.*s", slash ? (int)(slash - name) : 0, name);
+	dir = slash && dir ? savedump_dir(dir, place) : dir;
+	if (!dir)
+		errmsg_set(&err, -ENOENT, "%s: this version does not have it", name);
+	else
+		set_row(a, dir, node_attr(dir, slash ? slash + 1 : name), slash ? slash + 1 : name,
+			text, &err);
+	if (!err.code)
+		return;
+	snprintf(place, sizeof(place), "%s%s%s", key, *key ? "/" : "", name);
+	apply_skip(a, place, &err);
+	a->unsafe = a->unsafe || keeps_out(name);
+}
+
 void apply_values(
 	struct apply *a, struct node *dir, const char *sub, const json_t *values, const char *key)
 {
 	size_t n = json_object_size(values), i = 0;
 	const char **names = calloc(n + 1, sizeof(*names)), *name;
-	char attr[256], place[256];
 	json_t *v;
 
 	if (!names) {
@@ -170,13 +218,9 @@ void apply_values(
 	json_object_foreach ((json_t *)values, name, v)
 		names[i++] = name;
 	qsort(names, n, sizeof(*names), by_name);
-	for (i = 0; i < n; i++) {
-		snprintf(attr, sizeof(attr), "%s%s%s", sub, *sub ? "/" : "", names[i]);
-		snprintf(place, sizeof(place), "%s%s%s", key, *key ? "/" : "", names[i]);
-		v = json_object_get(values, names[i]);
-		if (!apply_set_json(a, dir, attr, v, place) && keeps_out(names[i]))
-			a->unsafe = true;
-	}
+	dir = savedump_dir(dir, sub);
+	for (i = 0; i < n; i++)
+		apply_value(a, dir, names[i], json_object_get(values, names[i]), key);
 	free(names);
 }
 
@@ -485,6 +529,8 @@ int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsign
 	struct node *isns = node_child(tree_root(t), "isns");
 
 	strbuf_init(&a.path);
+	strbuf_init(&a.value);
+	strbuf_init(&a.number);
 	/* The fabric's directory alone is no configuration: a dry run has it too. */
 	if (!iscsi)
 		tree_mkdir(t, tree_root(t), "iscsi", &iscsi, NULL);
@@ -505,6 +551,8 @@ int saveapply(struct tree *t, const json_t *config, const json_t *extras, unsign
 	else if (isns)
 		apply_path_extras(&a, isns);
 	strbuf_done(&a.path);
+	savedump_forget(&a.value);
+	strbuf_done(&a.number);
 	if (!a.disks)
 		return -ENOMEM;
 	json_decref(a.disks);

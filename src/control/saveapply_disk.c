@@ -406,7 +406,11 @@ int saveapply_disk(struct tree *t, struct node *hba, const json_t *obj, const js
 		return -ENOMEM;
 	strbuf_init(&a.path);
 	strbuf_printf(&a.path, "/backstores/%s/%s", str(obj, "plugin"), str(obj, "name"));
+	strbuf_init(&a.value);
+	strbuf_init(&a.number);
 	apply_disk(&a, obj);
+	savedump_forget(&a.value);
+	strbuf_done(&a.number);
 	strbuf_done(&a.path);
 	json_decref(a.disks);
 	return 0;

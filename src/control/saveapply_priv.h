@@ -16,6 +16,8 @@ struct apply {
 	const json_t *extras; /* may be NULL */
 	const struct saveapply_hooks *hooks; /* may be NULL */
 	struct problems *p;
+	struct strbuf value; /* of the attribute at hand */
+	struct strbuf number; /* the text of one */
 	struct strbuf path; /* place in the configuration, of the object at hand */
 	json_t *disks; /* "/backstores/fileio/d0" -> path of its directory */
 	struct node *hba; /* where storage objects are made, NULL: each in a new one */

@@ -41,12 +41,15 @@ bool savedump_value(struct tree *t, struct node *dir, const char *path, struct s
 	char where[TREE_NAME_MAX + 1];
 	const struct attr *a;
 
-	if (slash && slash - path > TREE_NAME_MAX)
-		return false;
-	snprintf(where, sizeof(where), "%.*s", slash ? (int)(slash - path) : 0, path);
-	dir = savedump_dir(dir, where);
-	a = dir ? node_attr(dir, slash ? slash + 1 : path) : NULL;
 	strbuf_reset(out);
+	if (slash) {
+		if (slash - path > TREE_NAME_MAX)
+			return false;
+		memcpy(where, path, (size_t)(slash - path));
+		where[slash - path] = '\0';
+		dir = savedump_dir(dir, where);
+	}
+	a = dir ? node_attr(dir, slash ? slash + 1 : path) : NULL;
 	return a && a->get && !tree_get(t, dir, a->name, out, NULL);
 }
 
@@ -535,7 +538,10 @@ static void add_extras(
 				is_in(what->not, a->name))
 				continue;
 			strbuf_reset(&path);
-			strbuf_printf(&path, "%s%s%s", what->dir, *what->dir ? "/" : "", a->name);
+			strbuf_puts(&path, what->dir);
+			if (*what->dir)
+				strbuf_putc(&path, '/');
+			strbuf_puts(&path, a->name);
 			strbuf_reset(&b);
 			if (!tree_get(t, dir, a->name, &b, NULL) && b.len)
 				json_object_set_new(out, path.s, json_text(b.s));

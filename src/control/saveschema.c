@@ -223,6 +223,19 @@ static const char *str(const json_t *obj, const char *key)
 	return json_string_value(json_object_get(obj, key));
 }
 
+/* The caller takes it off again: strbuf_truncate(). */
+static void enter(struct check *c, const char *key)
+{
+	strbuf_putc(&c->path, '/');
+	strbuf_puts(&c->path, key);
+}
+
+static void enter_nth(struct check *c, size_t i)
+{
+	strbuf_putc(&c->path, '/');
+	strbuf_put_u64(&c->path, i);
+}
+
 static void error(struct check *c, const char *key, const char *text, const char *value)
 {
 	size_t len = c->path.len;
@@ -318,8 +331,9 @@ static void check_list_once(struct check *c, const json_t *obj, const char *list
 		else if (json_is_string(k))
 			strbuf_puts(&name, json_string_value(k));
 		else
-			strbuf_printf(&name, "%" JSON_INTEGER_FORMAT, json_integer_value(k));
-		strbuf_printf(&c->path, "/%s/%zu", list, i);
+			strbuf_put_i64(&name, json_integer_value(k));
+		enter(c, list);
+		enter_nth(c, i);
 		once(c, seen, name.s, key);
 		strbuf_truncate(&c->path, len);
 	}
@@ -433,7 +447,7 @@ static bool check_list(struct check *c, const struct object_schema *items, const
 	bool good = true;
 
 	json_array_foreach (value, i, e) {
-		strbuf_printf(&c->path, "/%zu", i);
+		enter_nth(c, i);
 		good = check_object(c, items, e) && good;
 		strbuf_truncate(&c->path, len);
 	}
@@ -496,7 +510,7 @@ static bool check_object(struct check *c, const struct object_schema *s, const j
 	}
 	for (const struct field *f = s->fields; f->key; f++) {
 		value = json_object_get(obj, f->key);
-		strbuf_printf(&c->path, "/%s", f->key);
+		enter(c, f->key);
 		if (value) {
 			good = check_field(c, f, value) && good;
 		} else if (f->flags & REQUIRED) {
@@ -508,7 +522,7 @@ static bool check_object(struct check *c, const struct object_schema *s, const j
 	json_object_foreach ((json_t *)obj, key, value) {
 		if (find_field(s, key))
 			continue;
-		strbuf_printf(&c->path, "/%s", key);
+		enter(c, key);
 		problem_add(c->p, PROBLEM_NOTE, c->path.s, "is not known and left out of account");
 		strbuf_truncate(&c->path, len);
 	}

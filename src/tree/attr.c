@@ -114,7 +114,7 @@ int attr_get_u32(const struct attr *a, void *obj, struct strbuf *out)
 	uint32_t v;
 
 	memcpy(&v, field(a, obj), sizeof(v));
-	strbuf_printf(out, "%" PRIu32, v);
+	strbuf_put_u64(out, v);
 	return 0;
 }
 
