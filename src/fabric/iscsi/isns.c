@@ -59,7 +59,8 @@ static void on_changed(struct loop *loop, struct loop_msg *msg)
 
 void isns_changed(struct isns *in)
 {
-	if (!atomic_exchange(&in->dirty, true))
+	/* Without servers each change of a whole configuration would wake the loop for nothing. */
+	if (atomic_load(&in->serves) && !atomic_exchange(&in->dirty, true))
 		loop_post(in->loop, &in->changed);
 }
 
@@ -131,6 +132,8 @@ static void configure_on_loop(struct loop *loop, void *arg)
 	struct isns_server *s, *tmp;
 
 	in->settings = *c->settings;
+	/* From now on changes are told; those before are found by the look at the end. */
+	atomic_store(&in->serves, c->list->n > 0);
 	if (*in->settings.entity)
 		strcpy(in->eid, in->settings.entity);
 	else if (gethostname(in->eid, sizeof(in->eid) - 1) || !*in->eid)

@@ -83,6 +83,7 @@ struct isns {
 	struct loop_timer look; /* until changes have come to rest */
 	struct loop_msg changed;
 	_Atomic bool dirty; /* `changed` is on its way */
+	_Atomic bool serves; /* there are servers to be told */
 	bool stopping;
 	struct loop_event *gone; /* set while somebody waits for all of it to end */
 	struct rng rng;
