@@ -437,7 +437,7 @@ int control_sock_new(struct poller *p, struct control *c, struct events *events,
 	memcpy(s->path, path, strlen(path) + 1);
 	/* The umask was taken off; to make it wider now lets nobody in who may not. */
 	if (kind == CONTROL_SOCK_READ_ONLY && chmod(path, 0666))
-		log_msg(LOG_LEVEL_WARN, "control", "%s: %s", path, err_text(-errno));
+		log_msg(LOG_LEVEL_WARN, "control", "%s: %s", s->path, err_text(-errno));
 	if (!lstat(path, &st)) {
 		s->dev = st.st_dev;
 		s->ino = st.st_ino;
