@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * saveconfig_fuzz.c: configuration files, applied to a toy tree where the schema lets them. What is
- * dumped afterwards passes the schema, and applying it again leaves nothing out.
+ * dumped afterwards passes the schema, and applying it again leaves nothing out. A plan changes
+ * nothing.
  */
 #include "fuzz.h"
 
@@ -28,6 +29,28 @@ static void once_more(struct tree *t)
 	problems_done(&p);
 }
 
+/* plan: a walk that only notes. */
+static void only_plan(struct tree *t, const json_t *config)
+{
+	struct changes *changes;
+	json_t *before, *before_extras, *after, *after_extras;
+	struct problems p;
+
+	problems_init(&p);
+	assert(!changes_new(&changes));
+	assert(!savedump(t, &before, &before_extras));
+	assert(!saveapply(
+		t, config, NULL, SAVEAPPLY_REMOVE_OTHERS | SAVEAPPLY_DRY, NULL, &p, changes));
+	assert(!savedump(t, &after, &after_extras));
+	assert(json_equal(before, after) && json_equal(before_extras, after_extras));
+	json_decref(before);
+	json_decref(before_extras);
+	json_decref(after);
+	json_decref(after_extras);
+	changes_free(changes);
+	problems_done(&p);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct problems p;
@@ -40,7 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (config)
 		saveschema_check(config, &p);
 	if (config && !p.counts[PROBLEM_ERROR]) {
+		only_plan(t, config);
 		assert(!saveapply(t, config, NULL, 0, NULL, &p, NULL));
+		only_plan(t, config);
 		once_more(t);
 	}
 	json_decref(config);
