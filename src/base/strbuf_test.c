@@ -120,8 +120,8 @@ static void numbers(void **state)
 	strbuf_put_i64(&b, -7);
 	strbuf_putc(&b, ' ');
 	strbuf_put_i64(&b, INT64_MAX);
-	assert_string_equal(b.s,
-		"0 18446744073709551615 -9223372036854775808 -7 9223372036854775807");
+	assert_string_equal(
+		b.s, "0 18446744073709551615 -9223372036854775808 -7 9223372036854775807");
 	strbuf_done(&b);
 }
 
