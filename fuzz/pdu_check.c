@@ -15,8 +15,10 @@ static struct peer_task *task_answered(struct peer *peer, be32 itt, const char *
 {
 	struct peer_task *k = peer_task(peer, be32_get(itt));
 
-	REQUIRE((k && k->active) || peer_loose(peer), "%s for no command, ITT %u", what,
-		be32_get(itt));
+	REQUIRE((k && k->active) || peer_loose(peer) || peer->forgot, "%s for no command, ITT %u",
+		what, be32_get(itt));
+	if (k && !k->active)
+		return NULL;
 	return peer_loose(peer) ? NULL : k;
 }
 

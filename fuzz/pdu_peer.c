@@ -414,6 +414,7 @@ void peer_send_command(struct peer *peer, uint8_t flags, uint8_t lun, const uint
 
 	if (!k || (!immediate && !peer_has_room(peer)))
 		return;
+	peer->forgot |= k->active;
 	memset(k, 0, sizeof(*k));
 	k->active = true;
 	k->write = flags & CMD_WRITE;

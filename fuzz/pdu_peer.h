@@ -109,6 +109,7 @@ struct peer {
 	bool header_digest, data_digest; /* in force */
 	bool counts; /* statsn is known */
 	bool logged_out;
+	bool forgot; /* a task gave way to another before its answer came */
 	uint16_t login_status, logout_retain;
 	int logout_response; /* to a Logout about another connection; -1: none yet */
 	uint32_t max_recv; /* it has declared */
