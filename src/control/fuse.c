@@ -181,8 +181,34 @@ static void end_workers(struct fuse_mnt *m)
 
 /* ---- a mount --------------------------------------------------------------------------------- */
 
+void fuse_handle_add(fuse_req_t req, struct fuse_handle *h, void (*free)(struct fuse_handle *h))
+{
+	h->m = fuse_req_userdata(req);
+	h->free = free;
+	list_init(&h->link);
+	pthread_mutex_lock(&h->m->f->lock);
+	list_push_back(&h->m->handles, &h->link);
+	pthread_mutex_unlock(&h->m->f->lock);
+}
+
+void fuse_handle_del(struct fuse_handle *h)
+{
+	pthread_mutex_lock(&h->m->f->lock);
+	list_del(&h->link);
+	pthread_mutex_unlock(&h->m->f->lock);
+}
+
+/* Its workers have ended. */
 static void mnt_free(struct fuse_mnt *m)
 {
+	struct list *l;
+
+	/* The kernel releases nothing of a mount that has been cut off. */
+	while ((l = list_pop_front(&m->handles))) {
+		struct fuse_handle *h = container_of(l, struct fuse_handle, link);
+
+		h->free(h);
+	}
 	if (m->se)
 		fuse_session_destroy(m->se); /* closes what it has mounted */
 	if (m->fd >= 0)
@@ -266,6 +292,7 @@ static int mnt_new(struct fuse_face *f, int fd, const char *dir, struct fuse_mnt
 	m->f = f;
 	m->fd = fd;
 	list_init(&m->link);
+	list_init(&m->handles);
 	list_init(&m->workers);
 	list_init(&m->notes);
 	fuse_cond_init(&m->changed);

@@ -17,6 +17,7 @@ struct listed {
 };
 
 struct open_dir {
+	struct fuse_handle handle;
 	pthread_mutex_t lock;
 	bool filled;
 	struct listed *list;
@@ -107,6 +108,16 @@ static int fill(fuse_req_t req, fuse_ino_t ino, struct open_dir *od)
 	return r;
 }
 
+static void free_dir(struct fuse_handle *h)
+{
+	struct open_dir *od = container_of(h, struct open_dir, handle);
+
+	strbuf_done(&od->names);
+	free(od->list);
+	pthread_mutex_destroy(&od->lock);
+	free(od);
+}
+
 void fuse_do_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct open_dir *od = calloc(1, sizeof(*od));
@@ -118,6 +129,7 @@ void fuse_do_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	pthread_mutex_init(&od->lock, NULL);
 	strbuf_init(&od->names);
 	fi->fh = (uint64_t)(uintptr_t)od;
+	fuse_handle_add(req, &od->handle, free_dir);
 	if (fuse_reply_open(req, fi) < 0)
 		fuse_do_releasedir(NULL, ino, fi);
 }
@@ -126,10 +138,8 @@ void fuse_do_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *f
 {
 	struct open_dir *od = dir_of(fi);
 
-	strbuf_done(&od->names);
-	free(od->list);
-	pthread_mutex_destroy(&od->lock);
-	free(od);
+	fuse_handle_del(&od->handle);
+	free_dir(&od->handle);
 	if (req)
 		fuse_reply_err(req, 0);
 }

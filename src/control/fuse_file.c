@@ -16,6 +16,7 @@
 enum { TEXT_MAX = 4096 }; /* bytes of a text, as much as configfs shows */
 
 struct open_file {
+	struct fuse_handle handle;
 	pthread_mutex_t lock; /* of one open file's reads and writes; taken before the turn */
 	bool filled;
 	struct strbuf text;
@@ -50,6 +51,17 @@ static int check_access(fuse_req_t req, fuse_ino_t ino, int flags)
 	return r;
 }
 
+static void free_file(struct fuse_handle *h)
+{
+	struct open_file *of = container_of(h, struct open_file, handle);
+
+	if (of->text.len)
+		explicit_bzero(of->text.s, of->text.len);
+	strbuf_done(&of->text);
+	pthread_mutex_destroy(&of->lock);
+	free(of);
+}
+
 void fuse_do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	int r = check_access(req, ino, fi->flags);
@@ -62,6 +74,7 @@ void fuse_do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	pthread_mutex_init(&of->lock, NULL);
 	strbuf_init(&of->text);
 	fi->fh = (uint64_t)(uintptr_t)of;
+	fuse_handle_add(req, &of->handle, free_file);
 	fi->direct_io = 1; /* the length of a text is known when it is read, and not kept */
 	if (fuse_reply_open(req, fi) < 0)
 		fuse_do_release(NULL, ino, fi);
@@ -71,11 +84,8 @@ void fuse_do_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct open_file *of = file_of(fi);
 
-	if (of->text.len)
-		explicit_bzero(of->text.s, of->text.len);
-	strbuf_done(&of->text);
-	pthread_mutex_destroy(&of->lock);
-	free(of);
+	fuse_handle_del(&of->handle);
+	free_file(&of->handle);
 	if (req)
 		fuse_reply_err(req, 0);
 }

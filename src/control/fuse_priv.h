@@ -45,6 +45,13 @@ struct fuse_worker {
 	bool done;
 };
 
+/* What an open file or directory has: it is released by the kernel, or goes with the mount. */
+struct fuse_handle {
+	struct list link; /* in fuse_mnt.handles */
+	struct fuse_mnt *m;
+	void (*free)(struct fuse_handle *h);
+};
+
 struct fuse_mnt {
 	struct fuse_face *f;
 	struct list link; /* in fuse_face.mounts */
@@ -57,6 +64,7 @@ struct fuse_mnt {
 	atomic_uint nidle; /* workers that wait for a request */
 	/* All below under fuse_face.lock. */
 	pthread_cond_t changed; /* notes, ending, a worker has ended */
+	struct list handles; /* struct fuse_handle */
 	struct list workers;
 	unsigned nworkers;
 	struct list notes;
@@ -64,6 +72,10 @@ struct fuse_mnt {
 	uint64_t queued, told; /* notes, counted */
 	bool overflowed;
 };
+
+/* Note a handle that was opened; take it out again, before it is freed. */
+void fuse_handle_add(fuse_req_t req, struct fuse_handle *h, void (*free)(struct fuse_handle *h));
+void fuse_handle_del(struct fuse_handle *h);
 
 /* A thread that changes the tree for a mount now: that mount's kernel knows of the change. */
 struct fuse_acting {
