@@ -339,18 +339,28 @@ bool node_link_at(struct node *dir, unsigned i, struct node_link *ret)
 	return true;
 }
 
-/* A module's function runs on this thread: it must not change the tree. */
-static _Thread_local bool in_module;
-
-static void call_begin(void)
+/* Around a module's function, which must not change the tree: with this thread's claim. */
+static void call_begin(struct tree *t)
 {
-	assert(!in_module);
-	in_module = true;
+	struct tree_claim *c, *own = NULL;
+
+	list_for_each (c, &t->claims, struct tree_claim, link) {
+		if (!pthread_equal(c->owner, pthread_self()))
+			continue;
+		assert(!c->in_module);
+		own = c;
+	}
+	own->in_module = true;
 }
 
-static void call_end(void)
+static void call_end(struct tree *t)
 {
-	in_module = false;
+	struct tree_claim *c;
+
+	list_for_each (c, &t->claims, struct tree_claim, link) {
+		if (pthread_equal(c->owner, pthread_self()))
+			c->in_module = false;
+	}
 }
 
 /*
@@ -422,9 +432,9 @@ static int make_dir(
 		free(copy);
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", name);
 	}
-	call_begin();
+	call_begin(t);
 	r = dir->type->mkdir(dir, name, &made, err);
-	call_end();
+	call_end(t);
 	if (r) {
 		index_del_id(t, n);
 		free(copy);
@@ -518,11 +528,11 @@ static int remove_dir(struct tree *t, struct node *node, struct errmsg *err)
 	name = strdup(node->name);
 	if (!name)
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", node->name);
-	call_begin();
+	call_begin(t);
 	node->going = true;
 	r = node->type->rmdir(node, err);
 	node->going = false;
-	call_end();
+	call_end(t);
 	if (!r) {
 		node_free(node);
 		tell(t, TREE_REMOVED, dir, name);
@@ -569,9 +579,9 @@ static int make_link(
 		free(l);
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", name);
 	}
-	call_begin();
+	call_begin(t);
 	r = dir->type->link(dir, name, target, err);
-	call_end();
+	call_end(t);
 	if (r) {
 		free(l->name);
 		free(l);
@@ -613,9 +623,9 @@ static int remove_link(struct tree *t, struct node *dir, const char *name, struc
 		return errmsg_set(err, -EPERM, "%s: is no link", name);
 	if (!l)
 		return errmsg_set(err, -ENOENT, "%s: there is no such link", name);
-	call_begin();
+	call_begin(t);
 	r = dir->type->unlink ? dir->type->unlink(dir, name, l->target, err) : 0;
-	call_end();
+	call_end(t);
 	if (r)
 		return r;
 	dir->nlinks--;
@@ -675,11 +685,11 @@ static int set_attr(
 			TREE_VALUE_MAX);
 	memcpy(text, value, len);
 	text[len] = '\0';
-	call_begin();
+	call_begin(t);
 	r = a->may_set && !a->may_set(a, node->obj, err) ? -EINVAL : 0;
 	if (!r)
 		r = a->set(a, node->obj, text, err);
-	call_end();
+	call_end(t);
 	/* Whatever its function said, a secret is not told. */
 	if (a->flags & ATTR_SECRET && r && err && len && strstr(err->text, text))
 		errmsg_set(err, r, "%s: the value is refused (%s)", attr, err_text(r));

@@ -106,6 +106,7 @@ struct tree_claim {
 	struct list link;
 	pthread_t owner;
 	uint64_t ids[2];
+	bool in_module;
 };
 void tree_claim_all(struct tree *t, struct tree_claim *c);
 void tree_claim_node(struct tree *t, struct tree_claim *c, const struct node *n);
