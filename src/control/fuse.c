@@ -309,7 +309,7 @@ static int mnt_new(struct fuse_face *f, int fd, const char *dir, struct fuse_mnt
 	return 0;
 }
 
-int fuse_face_serve(struct fuse_face *f, int fd, const char *dir, struct errmsg *err)
+int fuse_face_serve(struct fuse_face *f, int fd, const char *dir, bool own, struct errmsg *err)
 {
 	struct fuse_mnt *m = NULL;
 	pthread_t thread;
@@ -322,6 +322,7 @@ int fuse_face_serve(struct fuse_face *f, int fd, const char *dir, struct errmsg 
 	r = mnt_new(f, fd, dir, &m);
 	if (r)
 		return errmsg_set(err, r, "%s: %s", dir, err_text(r));
+	m->own = own;
 	pthread_mutex_lock(&f->lock);
 	if (f->nmounts >= FUSE_MOUNTS_MAX)
 		r = errmsg_set(

@@ -31,10 +31,12 @@ struct fuse_face *fuse_face_free(struct fuse_face *f);
 /*
  * Serve the mount whose descriptor of /dev/fuse is fd, until it is unmounted or the face ends.
  *	dir	where it is mounted, as programs name it in links; copied
+ *	own	this process has mounted it in its own namespaces, and must not use it itself:
+ *		what its threads ask for there fails with EDEADLK, since they may have the turn
  * fd passes to the face, also on failure. Any thread. 0 or -errno with *err: -EINVAL: fd is no
  * descriptor of /dev/fuse; -EMFILE: FUSE_MOUNTS_MAX.
  */
-int fuse_face_serve(struct fuse_face *f, int fd, const char *dir, struct errmsg *err);
+int fuse_face_serve(struct fuse_face *f, int fd, const char *dir, bool own, struct errmsg *err);
 
 /*
  * Wait until all mounts have been told of the changes so far, at most timeout_ns: a mount may be

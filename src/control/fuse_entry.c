@@ -42,6 +42,8 @@ int fuse_find(struct fuse_op *op, fuse_ino_t ino, struct fuse_entry *ret)
 	fuse_ino_t slot = ino & FUSE_SLOT_MASK;
 
 	*ret = (struct fuse_entry){ .kind = FUSE_TOP };
+	if (op->refused)
+		return -EDEADLK;
 	if (ino == FUSE_ROOT_ID)
 		return 0;
 	ret->dir = tree_node_by_id(op->f->tree, ino >> FUSE_SLOT_BITS);

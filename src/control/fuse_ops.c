@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/strbuf.h"
 #include "control/fuse_priv.h"
@@ -13,12 +15,21 @@
 
 /* ---- the frame ------------------------------------------------------------------------------- */
 
+/* The kernel names the thread, not the process. */
+static bool is_own_thread(pid_t tid)
+{
+	return tid > 0 && !syscall(SYS_tgkill, getpid(), tid, 0);
+}
+
 void fuse_op_begin(struct fuse_op *op, fuse_req_t req)
 {
 	struct fuse_mnt *m = fuse_req_userdata(req);
 
 	*op = (struct fuse_op){ .req = req, .m = m, .f = m->f };
 	op->acting = (struct fuse_acting){ .thread = pthread_self(), .m = m };
+	op->refused = m->own && is_own_thread(fuse_req_ctx(req)->pid);
+	if (op->refused)
+		return;
 	tree_enter(op->f->tree);
 	list_init(&op->acting.link);
 	list_push_back(&op->f->acting, &op->acting.link);
@@ -26,6 +37,8 @@ void fuse_op_begin(struct fuse_op *op, fuse_req_t req)
 
 void fuse_op_end(struct fuse_op *op)
 {
+	if (op->refused)
+		return;
 	list_del(&op->acting.link);
 	tree_leave(op->f->tree);
 }

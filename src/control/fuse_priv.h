@@ -58,6 +58,7 @@ struct fuse_mnt {
 	struct fuse_session *se;
 	int fd; /* -1: the session has it */
 	char *dir; /* where it is mounted */
+	bool own; /* this process could use it, and must not */
 	uint64_t id; /* never used again */
 	atomic_bool ending; /* nothing more is told */
 	atomic_bool unserved; /* then: nothing more is answered */
@@ -112,6 +113,7 @@ struct fuse_op {
 	struct fuse_mnt *m;
 	struct fuse_face *f;
 	struct fuse_acting acting;
+	bool refused; /* this process asks: it does not get the turn, fuse_find() says -EDEADLK */
 	struct errmsg err;
 };
 

@@ -21,7 +21,7 @@ int daemon_mount(struct daemon *d, struct errmsg *err)
 		return 0;
 	r = fuse_place_new(d->o->mount, &d->place, &fd, err);
 	if (!r)
-		r = fuse_face_serve(d->fuse, fd, d->o->mount, err);
+		r = fuse_face_serve(d->fuse, fd, d->o->mount, true, err);
 	if (!r)
 		log_msg(LOG_LEVEL_INFO, "daemon", "the tree is to be seen in %s/target",
 			d->o->mount);
@@ -63,7 +63,7 @@ static int method_serve(void *arg, struct control_call *call)
 			"and "
 			"sends one");
 	*call->peer->fd = -1;
-	return fuse_face_serve(d->fuse, fd, dir ? dir : ULIO_MOUNT_DEFAULT, &call->err);
+	return fuse_face_serve(d->fuse, fd, dir ? dir : ULIO_MOUNT_DEFAULT, false, &call->err);
 }
 
 const struct control_method mount_methods[] = {
@@ -72,6 +72,7 @@ const struct control_method mount_methods[] = {
 		       "request (SCM_RIGHTS), until it is unmounted.",
 		.fn = method_serve,
 		.changes = true,
+		.claims = true,
 		.params = { { "directory", PARAM_STRING, false,
 			"where it is mounted, as links name it; default " ULIO_MOUNT_DEFAULT } } },
 	{ .name = NULL },

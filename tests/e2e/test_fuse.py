@@ -638,3 +638,21 @@ def test_where_it_cannot_be_mounted(mounted):
         other.discard()
     assert os.path.isdir(mounted.path("core"))
 
+
+
+def test_own_mount_as_a_place(mounted):
+    """Paths below the mount are refused where the daemon would have to answer itself, and it lives on."""
+    d = mounted
+    dbroot, so = d.path("dbroot"), d.path("core", "fileio_0", "f")
+    with pytest.raises(OSError):
+        write(dbroot, d.path("core") + "\n")
+    os.mkdir(os.path.dirname(so))
+    os.mkdir(so)
+    for path in (dbroot, d.path("core", "nothing")):
+        write(os.path.join(so, "control"), f"fd_dev_name={path},fd_dev_size=1048576")
+        with pytest.raises(OSError):
+            write(os.path.join(so, "enable"), "1\n")
+        assert path in read(os.path.join(so, "info"))
+    with d.control() as c, pytest.raises(RpcError, match="EDEADLK|[Dd]eadlock"):
+        c.call("migrate", root=d.path())
+    assert "core" in os.listdir(d.path())
