@@ -288,6 +288,7 @@ const struct node_type storage_type = {
 const struct node_type storage_user_type = {
 	.name = "storage object",
 	.doc = "A disk as a logical unit.",
+	.unit = true,
 	.attrs = storage_attrs,
 	.defaults = storage_user_defaults,
 	.rmdir = storage_rmdir,

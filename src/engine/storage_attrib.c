@@ -183,7 +183,7 @@ static int set_write_cache(const struct attr *a, void *obj, const char *value, s
 	if (r)
 		return r;
 	if (!s->enabled && !strcmp(hba, "fileio")) {
-		s->buffered |= v;
+		s->write_back = v;
 		return store(s, a, v, err);
 	}
 	if (v == (bool)s->lu->attribs.emulate_write_cache)

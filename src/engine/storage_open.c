@@ -199,7 +199,7 @@ static int fileio_settings(struct storage *s, struct strbuf *spec, struct errmsg
 		return r;
 	if (s->size_bytes && (stat(s->dev, &st) || !S_ISBLK(st.st_mode)))
 		strbuf_printf(spec, ",size=%" PRIu64, s->size_bytes);
-	strbuf_puts(spec, s->buffered ? ",sync=no" : ",sync=yes");
+	strbuf_puts(spec, s->buffered || s->write_back ? ",sync=no" : ",sync=yes");
 	return 0;
 }
 
@@ -347,7 +347,7 @@ static void fileio_info(struct storage *s, const struct lu_conf *conf, struct st
 	strbuf_printf(out,
 		"TCM FILEIO ID: 0        File: %s  Size: %" PRIu64 "  Mode: %s Async: %d",
 		s->dev ? s->dev : "", storage_size_bytes(s, conf),
-		s->buffered ? "Buffered-WCE" : "O_DSYNC", s->async);
+		s->buffered || s->write_back ? "Buffered-WCE" : "O_DSYNC", s->async);
 }
 
 /* The name in /sys/class/block: rtslib takes the size from there. */

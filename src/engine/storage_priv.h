@@ -58,6 +58,7 @@ struct storage {
 	char *dev; /* fd_dev_name, udev_path, dev_config */
 	uint64_t size_bytes; /* 0: not given */
 	bool buffered, async, readonly, exclusive, nullio;
+	bool write_back; /* by emulate_write_cache before it is opened: buffered, too */
 	struct storage_user user;
 	/* Attributes. */
 	char *settings, *udev_path, *alias;

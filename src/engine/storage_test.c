@@ -204,6 +204,9 @@ static void fileio_write_through(void **state)
 
 	snprintf(text, sizeof(text), "fd_dev_name=%s,fd_dev_size=1048576", file);
 	set(n, "", "control", text);
+	/* The last word counts. */
+	set(n, "attrib", "emulate_write_cache", "1");
+	set(n, "attrib", "emulate_write_cache", "0");
 	set(n, "", "enable", "1");
 	is(n, "attrib", "emulate_write_cache", "0");
 	refuse(n, "attrib", "emulate_write_cache", "1", -EINVAL);
