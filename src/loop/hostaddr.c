@@ -10,7 +10,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
+
+enum { ANSWER_US = 100000 }; /* the kernel answers at once; a loop may be asking */
 
 struct local_route {
 	int family;
@@ -209,6 +212,7 @@ static bool take_family(struct hostaddrs *h, int fd, int family)
 static bool take_table(struct hostaddrs *h)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
+	const struct timeval most = { .tv_usec = ANSWER_US };
 	int fd = netlink_open(0, 0), one = 1;
 	bool ok = fd >= 0;
 
@@ -216,6 +220,7 @@ static bool take_table(struct hostaddrs *h)
 		return false;
 	/* Old kernels do not know it, and tell of all tables. */
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
 	h->n = 0;
 	h->fresh = true;
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && ok; i++)
@@ -238,10 +243,14 @@ static bool covers(const struct local_route *r, const uint8_t *addr)
 static bool in_table(const struct hostaddrs *h, const struct sockaddr *addr)
 {
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
+	sa_family_t family = addr->sa_family;
 	const uint8_t *bytes;
 	uint32_t interface = 0; /* 0: any */
 
-	if (addr->sa_family == AF_INET6) {
+	if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		family = AF_INET;
+		bytes = in6->sin6_addr.s6_addr + 12;
+	} else if (family == AF_INET6) {
 		bytes = in6->sin6_addr.s6_addr;
 		if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
 			interface = in6->sin6_scope_id;
@@ -251,7 +260,7 @@ static bool in_table(const struct hostaddrs *h, const struct sockaddr *addr)
 	for (size_t i = 0; i < h->n; i++) {
 		const struct local_route *r = &h->v[i];
 
-		if (r->family == addr->sa_family && covers(r, bytes) &&
+		if (r->family == family && covers(r, bytes) &&
 			(!interface || interface == r->interface))
 			return true;
 	}
@@ -279,6 +288,8 @@ bool hostaddrs_has(struct hostaddrs *h, const struct sockaddr *addr, socklen_t a
 {
 	bool known, has = false;
 
+	if (addrlen > sizeof(struct sockaddr_storage))
+		return false;
 	if (!(addr->sa_family == AF_INET && addrlen >= sizeof(struct sockaddr_in)) &&
 		!(addr->sa_family == AF_INET6 && addrlen >= sizeof(struct sockaddr_in6)))
 		return false;

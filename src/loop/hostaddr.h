@@ -18,8 +18,8 @@ struct hostaddrs *hostaddrs_free(struct hostaddrs *h); /* NULL: nothing. Returns
 /*
  * Whether the host has the address now; ports do not matter. What no interface has but a local
  * route covers (127.0.0.2, addresses of a prefix that is routed to this host) is there too; one
- * whose uniqueness is yet to be tested (RFC 4862 5.4) is not. Costs one system call while nothing
- * has changed, and does not wait for anything outside of the kernel.
+ * whose uniqueness is yet to be tested (RFC 4862 5.4) is not, nor one that only a VRF has. Costs
+ * one system call while nothing has changed, and does not wait for anything outside of the kernel.
  */
 bool hostaddrs_has(struct hostaddrs *h, const struct sockaddr *addr, socklen_t addrlen);
 
