@@ -523,9 +523,16 @@ static void data_late(struct task *task, uint64_t idle_ns, bool lost)
 {
 	struct conn *conn = task->conn;
 	const struct node_attribs *a = &conn->sess->node;
-	bool too_late = recovers(task) ? !lost && task->data_tries >= a->dataout_timeout_retries
-				       : idle_ns >= (uint64_t)a->dataout_timeout *
-							    a->dataout_timeout_retries * NS_PER_S;
+	bool too_late;
+
+	/* What asks for them may not have gone out yet. */
+	if (task->moved && conn->fence.nheld) {
+		task->data_ns = loop_now_ns(conn->loop);
+		return;
+	}
+	too_late = recovers(task) ? !lost && task->data_tries >= a->dataout_timeout_retries
+				  : idle_ns >= (uint64_t)a->dataout_timeout *
+						       a->dataout_timeout_retries * NS_PER_S;
 
 	if (too_late) {
 		sess_count_error(conn->sess, SESS_CONNECTION_ERROR);
