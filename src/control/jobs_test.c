@@ -167,7 +167,7 @@ static int teardown(void **state)
 
 /* ---- operations as jobs ---------------------------------------------------------------------- */
 
-enum kind { SET, RMDIR, MKDIR, LINK, ALL };
+enum kind { SET, RMDIR, MKDIR, LINK, ALL, SEVERAL };
 
 struct op {
 	struct job job;
@@ -194,7 +194,16 @@ static void run_op(struct job *job)
 		op->result = tree_mkdir(t, dir, op->name, NULL, NULL);
 	else if (op->kind == LINK)
 		op->result = tree_link(t, dir, op->name, to, NULL);
-	else if (op->kind == ALL) {
+	else if (op->kind == SEVERAL) {
+		/* As a method of several steps does, of which the first is slow. */
+		tree_claim_all(t, &all);
+		op->result = tree_set(t, dir, op->name, "0", NULL);
+		if (!op->result)
+			op->result = tree_set(t, dir, op->name, "0", NULL);
+		if (!op->result)
+			op->result = tree_mkdir(t, tree_root(t), "more", NULL, NULL);
+		tree_unclaim(t, &all);
+	} else if (op->kind == ALL) {
 		tree_claim_all(t, &all);
 		op->result = 0;
 		tree_unclaim(t, &all);
@@ -371,6 +380,26 @@ static void the_whole_tree(void **state)
 	assert_int_equal(end(&slow), 0);
 }
 
+/* What waits for a method of several steps does not keep it from its next one. */
+static void steps_are_not_overtaken(void **state)
+{
+	struct thing *a = make("a");
+	struct op several = { 0 }, set = { 0 }, all = { 0 };
+
+	a->slow = true;
+	begin(&several, SEVERAL, "/a", "slow");
+	await(&a->waits);
+	begin(&set, SET, "/a", "slow");
+	begin(&all, ALL, "/", NULL);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(poller_step(p, 1), 0);
+	assert_false(set.done || all.done);
+	loop_event_signal(&a->let);
+	assert_int_equal(end(&several), 0);
+	assert_int_equal(end(&set), 0);
+	assert_int_equal(end(&all), 0);
+}
+
 /* More than there are threads. */
 static void many(void **state)
 {
@@ -451,6 +480,7 @@ int main(void)
 		with_world(refused_in_the_end),
 		with_world(links_claim_both),
 		with_world(the_whole_tree),
+		with_world(steps_are_not_overtaken),
 		with_world(many),
 		with_world(side_by_side),
 		with_world(stop),

@@ -69,6 +69,21 @@ static bool excludes(const struct tree_claim *a, const struct tree_claim *b)
 	return false;
 }
 
+/* Whether c waits for that thread, which has claimed before it. */
+static bool waits_for(const struct tree *t, const struct tree_claim *c, pthread_t thread)
+{
+	const struct tree_claim *at;
+
+	list_for_each (at, &t->claims, struct tree_claim, link) {
+		if (at == c)
+			return false;
+		if (pthread_equal(at->owner, thread) && excludes(c, at))
+			return true;
+	}
+	return false;
+}
+
+/* What waits for an earlier claim of the same thread does not keep up its later ones. */
 static bool must_wait(const struct tree *t, const struct tree_claim *c)
 {
 	const struct tree_claim *at;
@@ -76,7 +91,7 @@ static bool must_wait(const struct tree *t, const struct tree_claim *c)
 	list_for_each (at, &t->claims, struct tree_claim, link) {
 		if (at == c)
 			return false;
-		if (excludes(c, at))
+		if (excludes(c, at) && !waits_for(t, at, c->owner))
 			return true;
 	}
 	return false;

@@ -432,9 +432,11 @@ static int make_dir(
 		free(copy);
 		return errmsg_set(err, -ENOMEM, "%s: out of memory", name);
 	}
+	n->going = true; /* it is not there yet */
 	call_begin(t);
 	r = dir->type->mkdir(dir, name, &made, err);
 	call_end(t);
+	n->going = false;
 	if (r) {
 		index_del_id(t, n);
 		free(copy);
@@ -779,6 +781,7 @@ static struct link *last_link_below(struct tree *t, const struct node *top, uint
 int tree_clear(struct tree *t, struct node *node, struct errmsg *err)
 {
 	uint64_t id = node->id, last = UINT64_MAX;
+	char name[TREE_NAME_MAX + 1];
 	int r = 0;
 
 	while (!r && (node = tree_node_by_id(t, id))) {
@@ -787,7 +790,8 @@ int tree_clear(struct tree *t, struct node *node, struct errmsg *err)
 		if (!l)
 			break;
 		last = l->id;
-		r = tree_unlink(t, l->dir, l->name, err);
+		snprintf(name, sizeof(name), "%s", l->name);
+		r = tree_unlink(t, l->dir, name, err);
 		if (r == -ENOENT)
 			r = 0;
 	}

@@ -78,3 +78,28 @@ def test_end_meanwhile(serve):
             assert slow.recv_line()["result"] is None
     finally:
         give_port(second)
+
+
+def test_steps_of_one_request(serve):
+    """A request of several steps, the first of them slow, is not stopped by those who wait for it."""
+    second = take_port()
+    try:
+        d = serve(lambda d: config(d, second))
+        r0 = path_of(d, "r0")
+        group = f"{r0}/alua/default_tg_pt_gp"
+        with d.control() as slow, d.control() as same, d.control() as whole, d.control() as other:
+            other.call("set", path=f"{group}/trans_delay_msecs", value="2000")
+            begin(slow, "transaction", ops=[
+                {"op": "set", "path": f"{group}/alua_access_state", "value": "1"},
+                {"op": "set", "path": f"{group}/nonop_delay_msecs", "value": "7"},
+                {"op": "mkdir", "path": "/core/rd_mcp_77"}])
+            while other.call("get", path=f"{group}/alua_access_state").strip() != "15":
+                assert not is_answered(slow)
+            begin(same, "set", path=f"{r0}/attrib/emulate_tas", value="1")
+            begin(whole, "transaction", ops=[{"op": "rmdir", "path": "/core/rd_mcp_77"}])
+            other.call("status")
+            assert "error" not in slow.recv_line()
+            same.recv_line()
+            assert "error" not in whole.recv_line()
+    finally:
+        give_port(second)
