@@ -367,20 +367,28 @@ int fuse_face_new(struct tree *tree, struct fuse_face **ret, struct errmsg *err)
 	return 0;
 }
 
-struct fuse_face *fuse_face_free(struct fuse_face *f)
+bool fuse_face_stop(struct fuse_face *f, uint64_t timeout_ns)
 {
+	uint64_t end_ns = clock_now_ns() + timeout_ns;
 	struct fuse_mnt *m;
+	bool ended;
 
-	if (!f)
-		return NULL;
 	pthread_mutex_lock(&f->lock);
 	list_for_each (m, &f->mounts, struct fuse_mnt, link) {
 		atomic_store(&m->ending, true);
 		pthread_cond_broadcast(&m->changed);
 	}
-	while (f->nmounts)
-		pthread_cond_wait(&f->told, &f->lock);
+	while (f->nmounts && clock_now_ns() < end_ns)
+		fuse_cond_wait(&f->told, &f->lock, end_ns);
+	ended = !f->nmounts;
 	pthread_mutex_unlock(&f->lock);
+	return ended;
+}
+
+struct fuse_face *fuse_face_free(struct fuse_face *f)
+{
+	if (!f)
+		return NULL;
 	tree_enter(f->tree);
 	tree_unlisten(f->tree, fuse_note_change, f);
 	tree_leave(f->tree);

@@ -23,9 +23,12 @@ struct tree;
 /* tree is borrowed. Control thread, before others use the tree. 0 or -errno with *err. */
 int fuse_face_new(struct tree *tree, struct fuse_face **ret, struct errmsg *err);
 /*
- * End all mounts: what is under way is finished, whatever comes later fails with ENOTCONN. Not
- * while the turn is held. Returns NULL.
+ * End all mounts: what is under way is finished, whatever comes later fails with ENOTCONN. False:
+ * after timeout_ns something still is; then the face and all it uses must stay. Not while the turn
+ * is held.
  */
+bool fuse_face_stop(struct fuse_face *f, uint64_t timeout_ns);
+/* After fuse_face_stop() was true, and not while the turn is held. Returns NULL. */
 struct fuse_face *fuse_face_free(struct fuse_face *f);
 
 /*

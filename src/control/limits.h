@@ -10,7 +10,9 @@ enum {
 	CONTROL_METHODS_MAX = 256,
 	CONTROL_READ_BYTES = 65536, /* received from a client at a time */
 	CONTROL_BACKLOG = 64, /* listen(2) */
-	CONTROL_WORKERS_MAX = 16, /* requests that are carried out at a time; most wait then */
+	/* A request of each client at a time, of both sockets, and what the daemon does by itself:
+	 * requests that wait for each other never keep up one that need not wait. */
+	CONTROL_WORKERS_MAX = 2 * CONTROL_CLIENTS_MAX + 8,
 	CONTROL_FDS_MAX = 4, /* descriptors that come at once; the kernel closes those above */
 	EVENTS_QUEUED_MAX = 512, /* events of a client that wait to be sent, of some 300 bytes */
 	EVENTS_PER_SECOND = 1000, /* to a client */

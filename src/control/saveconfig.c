@@ -227,6 +227,17 @@ static bool read_slot(struct saveconfig *s, int i, json_t **ret_extras, json_t *
 	return good;
 }
 
+/* The caller has the whole tree claimed, or is alone: what it saves stays what it is. */
+static int write_aside(
+	struct saveconfig *s, const char *path, const char *text, size_t n, mode_t mode)
+{
+	bool stepped = loops_step_aside(s->loops);
+	int r = loops_write_file(s->loops, path, text, n, mode);
+
+	loops_step_back(s->loops, stepped);
+	return r;
+}
+
 static int write_slot(struct saveconfig *s, const json_t *config, const json_t *extras,
 	const char *file_text, size_t file_bytes)
 {
@@ -256,7 +267,7 @@ static int write_slot(struct saveconfig *s, const json_t *config, const json_t *
 	if (text.len && !body.failed && !text.failed && !path.failed) {
 		loops_mkdir(s->loops, s->dir, 0700);
 		loops_fsync_dir_of(s->loops, s->dir);
-		r = loops_write_file(s->loops, path.s, text.s, text.len, 0600);
+		r = write_aside(s, path.s, text.s, text.len, 0600);
 	}
 	if (!r) {
 		s->slots[i] = slot;
@@ -445,7 +456,7 @@ static int keep_foreign(struct saveconfig *s)
 		strbuf_init(&path);
 		strbuf_printf(&path, "%s/overwritten.json", s->dir);
 		loops_mkdir(s->loops, s->dir, 0700);
-		r = loops_write_file(s->loops, path.s, text, n, 0600);
+		r = write_aside(s, path.s, text, n, 0600);
 		if (!r)
 			log_msg(LOG_LEVEL_WARN, "config",
 				"%s was changed by another program: its content is kept as %s",
@@ -525,7 +536,7 @@ int saveconfig_save(struct saveconfig *s, bool force, struct errmsg *err)
 	if (!r)
 		r = write_slot(s, config, extras, text, strlen(text));
 	if (!r)
-		r = loops_write_file(s->loops, s->file, text, strlen(text), 0600);
+		r = write_aside(s, s->file, text, strlen(text), 0600);
 	if (!r) {
 		s->loaded_crc = crc32c(text, strlen(text));
 		s->loaded_bytes = strlen(text);
@@ -558,7 +569,7 @@ int saveconfig_save_to(struct saveconfig *s, const char *path, struct errmsg *er
 	if (r)
 		return r;
 	text = file_text(config);
-	r = text ? loops_write_file(s->loops, path, text, strlen(text), 0600) : -ENOMEM;
+	r = text ? write_aside(s, path, text, strlen(text), 0600) : -ENOMEM;
 	if (text)
 		explicit_bzero(text, strlen(text));
 	free(text);

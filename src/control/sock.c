@@ -169,6 +169,16 @@ static bool has_line(struct client *cl)
 	return found;
 }
 
+/* Here it could keep up everybody; and what the daemon is asked at its end is not done. */
+static void say_no_worker(struct client *cl)
+{
+	strbuf_puts(&cl->out,
+		"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,\"message\":"
+		"\"the daemon ends, or has no thread for this: try again later\","
+		"\"data\":{\"errno\":\"EAGAIN\"}}}\n");
+	cl->eof = true;
+}
+
 static void handle(struct job *job)
 {
 	struct client *cl = container_of(job, struct client, job);
@@ -210,7 +220,10 @@ static void client_line(struct client *cl)
 		cl->busy = cl->s->w && !jobs_post(cl->s->w, &cl->job);
 		if (cl->busy)
 			return;
-		handle(&cl->job);
+		if (cl->s->w)
+			say_no_worker(cl);
+		else
+			handle(&cl->job);
 	}
 	line_over(cl);
 }

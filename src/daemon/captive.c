@@ -149,7 +149,10 @@ void daemon_captive_end(struct daemon *d)
 
 	if (d->child > 0) {
 		kill(d->child, SIGTERM);
+		/* It may be in the middle of a request to us. */
+		tree_leave(d->tree);
 		waitpid(d->child, NULL, 0);
+		tree_enter(d->tree);
 		d->child = 0;
 	}
 	if (!d->scratch)

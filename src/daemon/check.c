@@ -53,11 +53,14 @@ int daemon_rehearse(void *arg, const json_t *config, const json_t *extras, struc
 {
 	const struct daemon *real = arg;
 	struct daemon d = { .o = real->o, .sigfd = -1 };
+	/* Nothing of the real one is looked at: others may have its tree. */
+	bool stepped = loops_step_aside(real->loops);
 	int r = up(&d, err);
 
 	if (!r)
 		r = carry_out(&d, config, extras, p);
 	daemon_down(&d);
+	loops_step_back(real->loops, stepped);
 	return r;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * daemon.h: the one place that knows all layers: what a running uliod consists of, and the order in
- * which its parts come up and go down. Everything here belongs to the control thread.
+ * which its parts come up and go down. Everything here is used with the tree's turn.
  */
 #ifndef ULIO_DAEMON_DAEMON_H
 #define ULIO_DAEMON_DAEMON_H
@@ -48,6 +48,7 @@ struct daemon {
 	int exit_status;
 	pid_t child; /* --run, 0: none */
 	bool stopping;
+	bool settled; /* then: what was under way has ended */
 	struct job reload_job;
 	bool reloading, reload_again;
 	struct pending *pending; /* disks that are waited for */
@@ -115,8 +116,11 @@ void daemon_captive_clean(struct daemon *d); /* after daemon_down(): its tempora
 
 /* --mount (mount.c). */
 int daemon_mount(struct daemon *d, struct errmsg *err);
-/* No file system shows the tree any more. The control thread, which has the turn. */
-void daemon_unmount(struct daemon *d);
+/*
+ * No file system shows the tree any more; false: something under way there has not ended in time.
+ * The control thread, which has the turn.
+ */
+bool daemon_unmount(struct daemon *d, uint64_t timeout_ns);
 /* After a change: it is seen in all mounts. arg: the daemon. Turn held; given up meanwhile. */
 void daemon_tell_mounts(void *arg);
 

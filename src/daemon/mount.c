@@ -28,15 +28,22 @@ int daemon_mount(struct daemon *d, struct errmsg *err)
 	return r;
 }
 
-void daemon_unmount(struct daemon *d)
+bool daemon_unmount(struct daemon *d, uint64_t timeout_ns)
 {
+	bool ended;
+
 	/* What is under way there needs the turn to end. */
 	if (d->fuse) {
 		tree_leave(d->tree);
-		d->fuse = fuse_face_free(d->fuse);
+		ended = fuse_face_stop(d->fuse, timeout_ns);
+		if (ended)
+			d->fuse = fuse_face_free(d->fuse);
 		tree_enter(d->tree);
+		if (!ended)
+			return false;
 	}
 	d->place = fuse_place_free(d->place);
+	return true;
 }
 
 void daemon_tell_mounts(void *arg)

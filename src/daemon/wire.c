@@ -192,13 +192,16 @@ int daemon_up(struct daemon *d, enum daemon_mode mode, struct errmsg *err)
 
 bool daemon_settle(struct daemon *d)
 {
+	if (d->stopping)
+		return d->settled;
 	d->stopping = true;
 	if (d->jobs && !jobs_stop(d->jobs, STOP_NS))
 		return false;
 	/* What they have done is answered. */
 	if (d->jobs)
 		(void)poller_step(d->poller, 0);
-	return true;
+	d->settled = daemon_unmount(d, STOP_NS);
+	return d->settled;
 }
 
 void daemon_down(struct daemon *d)
@@ -210,7 +213,6 @@ void daemon_down(struct daemon *d)
 			"ends although a disk does not answer what an administrator has asked for");
 		return;
 	}
-	daemon_unmount(d);
 	d->sock = control_sock_free(d->sock);
 	d->sock_ro = control_sock_free(d->sock_ro);
 	daemon_autosave_stop(d, false);

@@ -656,3 +656,32 @@ def test_own_mount_as_a_place(mounted):
     with d.control() as c, pytest.raises(RpcError, match="EDEADLK|[Dd]eadlock"):
         c.call("migrate", root=d.path())
     assert "core" in os.listdir(d.path())
+
+
+def test_end_while_the_mount_waits():
+    """The daemon ends although a request through the mount waits for something slow; nothing stays mounted."""
+    d = MountedDaemon()
+    ended = []
+
+    def change(path):
+        try:
+            write(path, "1")
+        except OSError as e:
+            ended.append(e.errno)
+
+    try:
+        d.start()
+        group = os.path.join(ramdisk(d), "alua", "default_tg_pt_gp")
+        write(os.path.join(group, "trans_delay_msecs"), "30000")
+        slow = threading.Thread(target=change, args=(os.path.join(group, "alua_access_state"),))
+        slow.start()
+        with d.control() as c:
+            while c.call("get", path="/core/rd_mcp_0/r1/alua/default_tg_pt_gp/alua_access_state").strip() != "15":
+                pass
+        d.proc.terminate()
+        d.proc.wait(20 * SCALE)
+        slow.join(20 * SCALE)
+        assert not slow.is_alive() and ended
+        wait_for(lambda: mount_of(d.mount_dir) is None)
+    finally:
+        d.discard()
