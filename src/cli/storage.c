@@ -213,11 +213,40 @@ int storage_make(struct cli *cli, const struct storage_new *s, char dir[STORAGE_
 	return status;
 }
 
+int storage_not_in_use(struct cli *cli, const char *path)
+{
+	json_t *rows = cli_ask(cli, "disk.list", NULL), *row;
+	int status = rows ? 0 : CLI_FAILED;
+	struct stat a, b;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		const char *other = json_string_value(json_object_get(row, "path"));
+
+		if (!status && *other && !stat(path, &a) && !stat(other, &b) &&
+			a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+			status = cli_fail(cli, CLI_FAILED,
+				"%s: the storage object %s has it already", path,
+				json_string_value(json_object_get(row, "name")));
+	}
+	json_decref(rows);
+	return status;
+}
+
+int storage_check_path(struct cli *cli, const char *path)
+{
+	if (strpbrk(path, ",\n"))
+		return cli_fail(cli, CLI_USAGE,
+			"%s: LIO's words have no way to name a path with a comma", path);
+	return 0;
+}
+
 int storage_make_of_path(struct cli *cli, const char *path, char dir[STORAGE_DIR_CHARS])
 {
 	char full[4096], control[4200], copy[4096];
 	struct stat st;
 	bool block;
+	int status;
 
 	if (!realpath(path, full) || stat(full, &st))
 		return cli_fail(cli, CLI_USAGE,
@@ -226,6 +255,11 @@ int storage_make_of_path(struct cli *cli, const char *path, char dir[STORAGE_DIR
 	block = S_ISBLK(st.st_mode);
 	if (!block && !S_ISREG(st.st_mode))
 		return cli_fail(cli, CLI_USAGE, "%s: is no file and no block device", path);
+	status = storage_check_path(cli, full);
+	if (!status)
+		status = storage_not_in_use(cli, full);
+	if (status)
+		return status;
 	if (block)
 		snprintf(control, sizeof(control), "udev_path=%s", full);
 	else

@@ -22,6 +22,10 @@ enum { STORAGE_DIR_CHARS = 640, STORAGE_UUID_CHARS = 37 };
  * fails. dir gets its directory in the daemon's tree. 0 or CLI_FAILED, said.
  */
 int storage_make(struct cli *cli, const struct storage_new *s, char dir[STORAGE_DIR_CHARS]);
+/* One path, one storage object: whether none has it yet. 0 or CLI_FAILED, said. */
+int storage_not_in_use(struct cli *cli, const char *path);
+/* Whether a path can be said in words for control. 0 or CLI_USAGE, said. */
+int storage_check_path(struct cli *cli, const char *path);
 /*
  * One for an existing file or block device, named as its last component. 0 or status, said.
  */

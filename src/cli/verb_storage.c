@@ -34,10 +34,7 @@ static int absolute(struct verb_call *c, const char *path, char buf[PATH_CHARS])
 		return cli_fail(c->cli, CLI_FAILED, "%s: %s", path, err_text(-errno));
 	if (n < 0 || n >= PATH_CHARS)
 		return cli_fail(c->cli, CLI_USAGE, "%.64s…: the path is too long", path);
-	if (strpbrk(buf, ",\n"))
-		return cli_fail(c->cli, CLI_USAGE,
-			"%s: LIO's words have no way to name a path with a comma", buf);
-	return 0;
+	return storage_check_path(c->cli, buf);
 }
 
 static int size_of(struct verb_call *c, uint64_t *ret)
@@ -48,27 +45,6 @@ static int size_of(struct verb_call *c, uint64_t *ret)
 		return cli_fail(
 			c->cli, CLI_USAGE, "size %s: a size such as 512M or 10G is meant", size);
 	return 0;
-}
-
-/* One path, one storage object. */
-static int not_in_use(struct verb_call *c, const char *path)
-{
-	json_t *rows = cli_ask(c->cli, "disk.list", NULL), *row;
-	int status = rows ? 0 : CLI_FAILED;
-	struct stat a, b;
-	size_t i;
-
-	json_array_foreach (rows, i, row) {
-		const char *other = json_string_value(json_object_get(row, "path"));
-
-		if (!status && *other && !stat(path, &a) && !stat(other, &b) &&
-			a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-			status = cli_fail(c->cli, CLI_FAILED,
-				"%s: the storage object %s has it already", path,
-				json_string_value(json_object_get(row, "name")));
-	}
-	json_decref(rows);
-	return status;
 }
 
 /* A new file that has all of its blocks. */
@@ -112,7 +88,7 @@ static int create_fileio(struct verb_call *c, struct storage_new s)
 	if (!status)
 		status = absolute(c, verb_arg(c, "file_or_dev"), path);
 	if (!status)
-		status = not_in_use(c, path);
+		status = storage_not_in_use(c->cli, path);
 	if (status)
 		return status;
 	there = !stat(path, &st);
@@ -155,7 +131,7 @@ static int create_block(struct verb_call *c, struct storage_new s)
 	if (!status)
 		status = absolute(c, verb_arg(c, "dev"), path);
 	if (!status)
-		status = not_in_use(c, path);
+		status = storage_not_in_use(c->cli, path);
 	if (status)
 		return status;
 	snprintf(control, sizeof(control), "udev_path=%s,readonly=%d", path, readonly);

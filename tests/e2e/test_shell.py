@@ -390,6 +390,8 @@ TARGETCLI = [
     (f"{LUNS} create /backstores/ramdisk/r1 5 add_mapped_luns=false", "Created LUN 5."),
     (f"{LUNS} create {{dir}}/lun.img", "Created storage object lun.img."),
     (f"{LUNS} create /nonexistent", "no file or device", 2),
+    (f"{LUNS} create {{dir}}/a,b.img", "path with a comma", 2),
+    (f"{LUNS} create {{dir}}/link.img", "the storage object lun.img has it already", 1),
     (f"{LUNS}/lun0 set alua alua_tg_pt_gp_name=g", "is now 'g'"),
     (f"{LUNS}/lun0 get alua alua_tg_pt_gp_name", "TG Port Alias: g"),
     (f"{ACLS} create {INITIATOR}", "Created mapped LUN 5 of LUN 5"),
@@ -451,9 +453,10 @@ TARGETCLI = [
 
 def test_targetcli(run, tmp_path):
     """Every command of targetcli's that is in use, each as arguments of ulio, in this order."""
-    for name in ("there.img", "lun.img"):
+    for name in ("there.img", "lun.img", "a,b.img"):
         with open(tmp_path / name, "wb") as f:
             f.truncate(16 << 20)
+    (tmp_path / "link.img").hardlink_to(tmp_path / "lun.img")
     wrong = []
     for line, want, *status in TARGETCLI:
         try:
@@ -464,6 +467,7 @@ def test_targetcli(run, tmp_path):
             if want not in said:
                 wrong.append(f"{line}: {want!r} is missing in: {said}")
     assert not wrong, "\n".join(wrong)
+    assert not (tmp_path / "a").exists()
     assert os.stat(tmp_path / "f2.img").st_blocks * 512 >= 16 << 20         # sparse=false
     assert os.stat(tmp_path / "f1.img").st_blocks * 512 < 16 << 20
 
