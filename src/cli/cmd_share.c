@@ -299,7 +299,7 @@ static int make_lun(struct share *s)
 	return 0;
 }
 
-/* The initiator's ACL, if it has none yet. */
+/* The initiator's ACL, if it has none yet; the secrets of one that is there are not changed. */
 static int make_acl(struct share *s, const char *acl)
 {
 	static const char *const secrets[] = { "user", "password", NULL };
@@ -310,6 +310,12 @@ static int make_acl(struct share *s, const char *acl)
 	bool found = there != NULL;
 
 	json_decref(there);
+	if (found && param(s, "user"))
+		return cli_fail(s->cli, CLI_FAILED,
+			"--user: %s has an access list entry of %s already, which stays as it is; "
+			"\"ulio auth\" changes its accounts; share without --user, or with another "
+			"--target",
+			s->to, s->target);
 	if (found)
 		return 0;
 	params = where(s);
