@@ -179,10 +179,16 @@ static unsigned char on_interrupt(EditLine *el, int ch)
 	return CC_REDISPLAY;
 }
 
-/* Secrets are kept out of the history. */
+/* Secrets are kept out of the history: what a word like these stands before or in. */
 static bool is_secret(const char *line)
 {
-	return strstr(line, "password=") || strstr(line, "secret");
+	static const char *const words[] = { "password", "secret", "--setchap" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strstr(line, words[i]))
+			return true;
+	}
+	return false;
 }
 
 static void remember(struct shell *sh, const char *line)

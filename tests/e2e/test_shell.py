@@ -203,12 +203,15 @@ def test_history(terminal, daemon):
     """Lines come back in the next shell, but for those with secrets."""
     t = terminal()
     t("pwd")
-    t("/iscsi set discovery_auth userid=me password=a-long-secret-1")
+    t("/iscsi set discovery_auth userid=me password=hidden-words-1")
+    t("lio_node --setchapdiscauth me hidden-words-2")
+    t("set /iscsi/discovery_auth/password hidden-words-3")
+    t("set /iscsi/discovery_auth/password_mutual hidden-words-4")
     assert t.leave()[1] == 0
     path = os.path.join(daemon.dir, ".local/state/ulio/history")
     with open(path, encoding="utf-8") as f:
         text = f.read()
-    assert "pwd" in text and "secret" not in text
+    assert "pwd" in text and "hidden" not in text
     t = terminal()
     t.child.send("\x1b[A\x1b[A")
     t.child.expect("pwd")
@@ -544,6 +547,23 @@ def test_share_refusals(reachable, tmp_path):
     assert len(json.loads(d.ulio("--json", "disk", "list"))) == 1
     (tmp_path / "a,b.img").write_bytes(b"\0" * 4096)
     assert "comma" in d.ulio("share", str(tmp_path / "a,b.img"), "--to", "any", fails=True)
+
+
+def test_share_secrets(reachable, tmp_path):
+    """--user is never ignored: the secret is asked for whatever the target does, or the share is refused."""
+    d, portal, secret = reachable, f"127.0.0.1:{reachable.port}", tmp_path / "secret"
+    secret.write_text("a-long-secret-1\n")
+    with_secret = ["--user", "u", "--password-file", str(secret)]
+    one = json.loads(d.ulio("--json", "share", "ram:16M", "--to", INITIATOR, "--portal", portal))
+    to = ["--target", one["target"], *with_secret]
+    assert "has an access list entry" in d.ulio("share", "ram:16M", "--to", INITIATOR, *to, fails=True)
+    assert len(json.loads(d.ulio("--json", "disk", "list"))) == 1
+    other = json.loads(d.ulio("--json", "share", "ram:16M", "--to", f"{INITIATOR}2", *to))
+    assert libiscsi("iscsi-inq", "-i", INITIATOR, one["url"]).returncode == 0
+    assert libiscsi("iscsi-inq", "-i", f"{INITIATOR}2", other["url"]).returncode != 0
+    url = other["url"].replace("iscsi://", "iscsi://u%a-long-secret-1@")
+    done = libiscsi("iscsi-inq", "-i", f"{INITIATOR}2", url)
+    assert done.returncode == 0, done.stderr
 
 
 def test_top(reachable):
