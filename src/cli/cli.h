@@ -113,6 +113,12 @@ int cli_confirm(struct cli *cli, const char *fmt, ...) __attribute__((format(pri
 int cli_confirm_sessions(
 	struct cli *cli, const char *target, json_int_t tpg, const char *initiator);
 
+/*
+ * The same if sessions with a target, of an initiator (NULL: any) may be using what goes: "LUN 3".
+ * They stay, and it does not matter to them unless they use it: so nothing tells who does.
+ */
+int cli_confirm_use(struct cli *cli, const char *target, const char *initiator, const char *what);
+
 /* One command of either language, as words. The exit status. */
 int cli_execute(struct cli *cli, int argc, char **argv);
 /* The i-th subcommand of all tables, NULL past the end. */

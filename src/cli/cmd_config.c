@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -74,6 +75,48 @@ static int absolute_file(struct cli *cli, struct errmsg *err)
 	return 0;
 }
 
+/* What a plan removes or sets may be in use; what cannot be planned may be anything. */
+static int confirm_plan(struct cli *cli, const char *file)
+{
+	struct errmsg err;
+	json_t *plan = cli_call(cli, "plan", json_pack("{s:s}", "file", file), &err), *c;
+	const json_t *first = NULL;
+	char what[512];
+	size_t i, n = 0;
+
+	json_array_foreach (json_object_get(plan, "changes"), i, c) {
+		if (!strcmp(json_string_value(json_object_get(c, "op")), "create"))
+			continue;
+		first = first ? first : c;
+		n++;
+	}
+	if (first)
+		snprintf(what, sizeof(what), "what this changes: %.400s%s",
+			json_string_value(json_object_get(first, "text")), n > 1 ? " …" : "");
+	else
+		snprintf(what, sizeof(what), "what this changes (%.400s)", err.text);
+	json_decref(plan);
+	return plan && !first ? 0 : cli_confirm_use(cli, NULL, NULL, what);
+}
+
+static int confirm_apply(struct cli *cli)
+{
+	return cli->yes
+		       ? 0
+		       : confirm_plan(cli, json_string_value(json_object_get(cli->params, "file")));
+}
+
+static int confirm_reload(struct cli *cli)
+{
+	struct errmsg err;
+	json_t *config = cli->yes ? NULL : cli_call(cli, "config.status", NULL, &err);
+	const char *file = json_string_value(json_object_get(config, "file"));
+	int status = file ? confirm_plan(cli, file) : 0;
+
+	json_decref(config);
+	return status;
+}
+
 /* The configuration itself, for a file; or, when it was taken over, what could not be. */
 static int show_migrated(struct cli *cli, json_t *result)
 {
@@ -99,14 +142,14 @@ const struct cli_command config_commands[] = {
 		.args = { { "force", ARG_FLAG, false,
 			"also if what could not be loaded is lost by it" } } },
 	{ "reload", NULL, "bring the running configuration to that of the file", "reload",
-		show_reloaded },
+		show_reloaded, .danger = confirm_reload },
 	{ "plan", NULL, "tell what apply would change", "plan", show_changes,
 		.args = { CONFIG_FILE }, .prepare = absolute_file },
 	{ "apply", NULL, "bring the running configuration to that of a file, or change nothing",
 		"apply", show_changes,
 		.args = { CONFIG_FILE,
 			{ "pending", ARG_FLAG, false, "disks that are not there may come later" } },
-		.prepare = absolute_file },
+		.prepare = absolute_file, .danger = confirm_apply },
 	{ "migrate-from-lio", NULL,
 		"print the configuration of the kernel's LIO, with its secrets, or take it over",
 		"migrate", show_migrated,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_lun.c: ulio lun … */
+#include <stdio.h>
+
 #include "cli/cli.h"
 
 static const struct column columns[] = {
@@ -22,6 +24,16 @@ static int show_one(struct cli *cli, json_t *result)
 	return 0;
 }
 
+static int takes_lun(struct cli *cli)
+{
+	char what[32];
+
+	snprintf(what, sizeof(what), "LUN %" JSON_INTEGER_FORMAT,
+		json_integer_value(json_object_get(cli->params, "lun")));
+	return cli_confirm_use(
+		cli, json_string_value(json_object_get(cli->params, "target")), NULL, what);
+}
+
 #define WHERE                                                                                      \
 	{ "target", ARG_OPTION, false, "the target; needed if there are several" },                \
 	{                                                                                          \
@@ -36,6 +48,7 @@ const struct cli_command lun_commands[] = {
 			{ "lun", ARG_OPTIONAL, true, "its number; else the first that is free" },
 			WHERE } },
 	{ "lun", "remove", "show a LUN no more; commands under way end first", "lun.remove", NULL,
-		.args = { { "lun", ARG_POSITION, true, "its number" }, WHERE } },
+		.args = { { "lun", ARG_POSITION, true, "its number" }, WHERE },
+		.danger = takes_lun },
 	{ NULL },
 };

@@ -40,6 +40,22 @@ static int ends_target(struct cli *cli, char **args)
 	return cli_confirm_sessions(cli, args[0], 0, NULL);
 }
 
+static int takes_lun(struct cli *cli, char **args)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "LUN %.32s", args[2]);
+	return cli_confirm_use(cli, args[0], NULL, what);
+}
+
+static int takes_mapped(struct cli *cli, char **args)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "mapped LUN %.32s", args[3]);
+	return cli_confirm_use(cli, args[0], args[2], what);
+}
+
 static int ends_all(struct cli *cli, char **args)
 {
 	return cli_confirm_sessions(cli, NULL, 0, NULL);
@@ -295,7 +311,8 @@ static const struct lioutils_option options[] = {
 	{ "--cleartgptoff", "--clearaluaoff", 3, AT_LUN, "Take a LUN's path online.", LIOUTILS_SET,
 		LUN "/alua_tg_pt_offline", "0", .said = "LUN $3 is not offline." },
 	{ "--dellunacl", NULL, 4, AT_ACL " MAPPED_LUN", "Take a LUN away from an initiator.",
-		LIOUTILS_RMDIR, ACL "/lun_$4", .said = "$3 has no LUN $4 any more." },
+		LIOUTILS_RMDIR, ACL "/lun_$4", .danger = takes_mapped,
+		.said = "$3 has no LUN $4 any more." },
 	{ "--delnodeacl", NULL, 3, AT_ACL, "Let an initiator in no more.", LIOUTILS_RMDIR, ACL,
 		.danger = ends_acl, .said = "$3 may not log in any more." },
 	{ "--delnp", NULL, 3, AT_TPG " IP:PORT", "Listen there no more.", LIOUTILS_RMDIR,
@@ -303,7 +320,7 @@ static const struct lioutils_option options[] = {
 	{ "--deliqn", NULL, 1, "TARGET_IQN", "Remove a target.", LIOUTILS_RUN, .run = del_target,
 		.danger = ends_target, .said = "$1 is removed." },
 	{ "--dellun", NULL, 3, AT_LUN, "Show a LUN no more.", LIOUTILS_RMDIR, LUN,
-		.said = "LUN $3 of $1, group $2, is removed." },
+		.danger = takes_lun, .said = "LUN $3 of $1, group $2, is removed." },
 	{ "--deltpg", NULL, 2, AT_TPG, "Remove a portal group.", LIOUTILS_RUN, .run = del_tpg,
 		.danger = ends_tpg, .said = "Group $2 of $1 is removed." },
 	{ "--demomode", "--permissive", 2, AT_TPG, "Let initiators without an ACL in.",

@@ -185,6 +185,22 @@ int cli_confirm_sessions(struct cli *cli, const char *target, json_int_t tpg, co
 	return status;
 }
 
+int cli_confirm_use(struct cli *cli, const char *target, const char *initiator, const char *what)
+{
+	struct errmsg err;
+	json_t *rows;
+	size_t n;
+
+	if (cli->yes)
+		return 0;
+	rows = cli_call(cli, "sessions.list",
+		json_pack("{s:s*, s:s*}", "target", target, "initiator", initiator), &err);
+	n = json_array_size(rows);
+	json_decref(rows);
+	return n ? cli_confirm(cli, "%zu session%s may be using %s", n, n == 1 ? "" : "s", what)
+		 : 0;
+}
+
 /* ---- help ------------------------------------------------------------------------------------ */
 
 static void print_usage(const struct cli_command *c)

@@ -240,21 +240,17 @@ static int confirm(struct verb_call *c, const char *initiator)
 	return status;
 }
 
-/* Sessions go on without the LUN: it is asked for only because somebody may be using it. */
-static int confirm_lun(struct verb_call *c, uint64_t lun)
+static int confirm_use(struct verb_call *c, const char *initiator, const char *what, uint64_t lun)
 {
-	struct errmsg err;
-	json_t *w = where(c), *rows;
-	size_t n;
+	json_t *w = where(c);
+	char text[64];
+	int status;
 
-	rows = cli_call(c->cli, "sessions.list",
-		json_pack("{s:O}", "target", json_object_get(w, "target")), &err);
-	n = json_array_size(rows);
-	json_decref(rows);
+	snprintf(text, sizeof(text), "%s %" PRIu64, what, lun);
+	status = cli_confirm_use(
+		c->cli, json_string_value(json_object_get(w, "target")), initiator, text);
 	json_decref(w);
-	return n ? cli_confirm(c->cli, "%zu session%s may be using LUN %" PRIu64, n,
-			   n == 1 ? "" : "s", lun)
-		 : 0;
+	return status;
 }
 
 int verb_delete_lun(struct verb_call *c)
@@ -264,7 +260,7 @@ int verb_delete_lun(struct verb_call *c)
 	int status = number_of(c, "lun", "lun", &lun);
 
 	if (!status)
-		status = confirm_lun(c, lun);
+		status = confirm_use(c, NULL, "LUN", lun);
 	if (status)
 		return status;
 	params = where(c);
@@ -434,6 +430,8 @@ int verb_delete_mapped(struct verb_call *c)
 	if (status)
 		return status;
 	status = verb_raw(c, &raw);
+	if (!status)
+		status = confirm_use(c, strrchr(raw.s, '/') + 1, "mapped LUN", mapped);
 	strbuf_printf(&raw, "/lun_%" PRIu64, mapped);
 	if (!status)
 		status = tree_remove(c->cli, raw.s);

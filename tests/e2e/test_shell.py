@@ -264,6 +264,40 @@ def test_questions(terminal, run):
     assert "r1" not in run("ls")
 
 
+def test_what_is_in_use(reachable, tmp_path):
+    """Whatever way takes something from a session asks first, and what takes nothing does not."""
+    d, iscsi = reachable, f"/iscsi/{IQN}"
+    d.ulio("disk", "add", "r", "ram:16M")
+    d.ulio("target", "add", IQN, "--address", f"127.0.0.1:{d.port}")
+    d.ulio("lun", "add", "r")
+    d.ulio("acl", "add", INITIATOR)
+    d.ulio("set", f"{iscsi}/tpgt_1/attrib/authentication", "0")
+    d.ulio("save")
+    want = tmp_path / "want.json"
+    want.write_text('{"storage_objects": [], "targets": []}')
+    tpg, luns, acl = f"{iscsi}/tpgt_1", f"{iscsi}/tpgt_1/lun/lun_0", f"{iscsi}/tpgt_1/acls/{INITIATOR}"
+    mapped = next(iter(json.loads(d.ulio("dump", f"{acl}/lun_0"))["links"]))
+    rows = ((["lun", "remove", "0"], "1 session may be using LUN 0"), (["apply", str(want)], "remove /"),
+            ([f"{ACLS}/{INITIATOR}", "delete", "0"], "mapped LUN 0"), (["set", f"{tpg}/enable", "0"], "ends 1 session"),
+            (["lio_node", "--dellun", IQN, "1", "0"], "LUN 0"), (["rmdir", acl], "ends 1 session"),
+            (["lio_node", "--dellunacl", IQN, "1", INITIATOR, "0"], "mapped LUN 0"), (["rmdir", tpg], "ends 1"),
+            (["rmdir", iscsi], "ends 1 session"), (["rmdir", luns], "may be using"),
+            (["unlink", f"{acl}/lun_0/{mapped}"], "may be using"))
+    with initiator.Session.open(("127.0.0.1", d.port), IQN, name=INITIATOR) as s:
+        for args, word in rows:
+            said = d.ulio(*args, fails=True)
+            assert "--yes" in said and word in said, f"{args}: {said}"
+        d.ulio("set", f"{tpg}/enable", "1")
+        d.ulio("reload")                                       # nothing to change
+        d.ulio("--yes", "unlink", f"{acl}/lun_0/{mapped}")
+        assert "1 session may be using" in d.ulio("rmdir", f"{acl}/lun_0", fails=True)
+        d.ulio("rmdir", f"{acl}/lun_0", "--yes")
+        d.ulio("set", f"{tpg}/enable", "0", "--yes")
+        s.conn.expect_closed(allow=(p.ASYNC,))
+    d.ulio("apply", str(want))
+    assert json.loads(d.ulio("--json", "target", "list")) == []
+
+
 def test_daemon_gone(terminal, daemon):
     """A daemon that is started anew is found again."""
     t = terminal()
