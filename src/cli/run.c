@@ -86,11 +86,15 @@ void cli_flush_said(struct cli *cli, json_t *more)
 	cli->said = NULL;
 }
 
-static bool only_reads(const char *method)
+/* Whether a method leaves the configuration as it is. */
+static bool only_reads(const char *method, const json_t *params)
 {
 	static const char *const words[] = { "ls", "dump", "get", "status", "version", "help",
-		"list", "kinds", "refused" };
+		"list", "kinds", "refused", "plan", "save" };
 	const char *dot = strrchr(method, '.');
+
+	if (!strcmp(method, "migrate"))
+		return !json_is_true(json_object_get(params, "apply"));
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (!strcmp(dot ? dot + 1 : method, words[i]))
@@ -109,9 +113,11 @@ json_t *cli_call(struct cli *cli, const char *method, json_t *params, struct err
 		return NULL;
 	}
 	result = rpc_call(cli->rpc, method, params, err);
-	json_decref(params);
-	if (result && !only_reads(method))
+	if (result && !only_reads(method, params))
 		cli->changed = true;
+	if (result && !strcmp(method, "save") && !json_object_get(params, "file"))
+		cli->changed = false;
+	json_decref(params);
 	/* Only what the daemon itself said leaves the connection as it was. */
 	if (!result && err->code != -EIO)
 		cli->rpc = rpc_close(cli->rpc);

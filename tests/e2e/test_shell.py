@@ -242,8 +242,18 @@ def test_leaving(terminal, daemon):
     assert "the configuration was saved" in said and status == 0
     with open(saved, encoding="utf-8") as f:
         assert [so["name"] for so in json.load(f)["storage_objects"]] == ["r1", "r2"]
+    with open(f"{daemon.dir}/want.json", "w", encoding="utf-8") as f:
+        f.write('{"storage_objects": [], "targets": []}')
     t = terminal()
     t("pwd")
+    assert "saved" not in t.leave()[0]
+    t = terminal()
+    t("set global auto_save_on_exit=true")
+    assert "remove /" in t(f"plan {daemon.dir}/want.json")
+    assert "saved" not in t.leave()[0]
+    t = terminal()
+    t("/backstores/ramdisk create r3 16M")
+    t("save")
     assert "saved" not in t.leave()[0]
 
 
