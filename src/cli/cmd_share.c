@@ -22,6 +22,7 @@ struct share {
 	struct cli *cli;
 	const char *to;
 	char spec[PATH_CHARS + 64]; /* "": the disk is there */
+	char file[PATH_CHARS]; /* that --size makes; "": none */
 	char disk[NAME_CHARS]; /* its name */
 	char dir[PATH_CHARS]; /* its place in the daemon's tree */
 	char target[VIEW_NAME_CHARS];
@@ -135,6 +136,8 @@ static int plan_path(struct share *s, const char *what, const json_t *rows, char
 	if (exists && size)
 		return cli_fail(s->cli, CLI_USAGE,
 			"%s: is there, its size is its own; \"ulio disk resize\" changes it", path);
+	if (!exists)
+		strcpy(s->file, path);
 	snprintf(s->spec, sizeof(s->spec), "file:%s%s%s%s", path, size ? ",size=" : "",
 		size ? size : "", s->read_only && exists ? ",readonly=yes" : "");
 	name_of(path, base);
@@ -390,6 +393,9 @@ static void undo(struct share *s)
 	}
 	if (s->made_disk)
 		quietly(s, "disk.remove", json_pack("{s:s}", "name", s->dir + strlen("/core/")));
+	/* It was not there before, and nobody has written to it. */
+	if (s->made_disk && s->file[0])
+		unlink(s->file);
 }
 
 static bool is_unsaved(struct cli *cli)

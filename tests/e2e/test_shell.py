@@ -586,6 +586,9 @@ def test_share_refusals(reachable, tmp_path):
                        (["ram:16M", "--to", "x" * 300, "--portal", portal], "too long")):
         assert word in d.ulio("share", *args, fails=True)
     assert json.loads(d.ulio("--json", "target", "list")) == [] == json.loads(d.ulio("--json", "disk", "list"))
+    image = tmp_path / "new.img"
+    d.ulio("share", str(image), "--size", "16M", "--to", "x" * 300, "--portal", portal, fails=True)
+    assert not image.exists()
     one = json.loads(d.ulio("--json", "share", "ram:16M", "--to", INITIATOR, "--portal", portal))
     assert "would open its 1 other" in d.ulio("share", "ram:16M", "--to", "any", "--target", one["target"], fails=True)
     assert len(json.loads(d.ulio("--json", "disk", "list"))) == 1
