@@ -577,6 +577,19 @@ def test_share(reachable, tmp_path):
     assert "no disk" in d.ulio("unshare", str(image), fails=True)
 
 
+def test_unshare_of_a_named_target(reachable):
+    """All LUNs of the disk go; a target that --target named stays, with its portal and its entry."""
+    d = reachable
+    d.ulio("share", "ram:16M", "--to", INITIATOR, "--target", IQN, "--portal", f"127.0.0.1:{d.port}", "--name", "one")
+    d.ulio("target", "add", f"{IQN}2")
+    d.ulio("lun", "add", "one", "5", "--target", f"{IQN}2")
+    d.ulio("unshare", "one")
+    assert json.loads(d.ulio("--json", "lun", "list")) == [] == json.loads(d.ulio("--json", "disk", "list"))
+    rows = {t["target"]: t for t in json.loads(d.ulio("--json", "target", "list"))}
+    assert set(rows) == {IQN, f"{IQN}2"}
+    assert rows[IQN]["acls"] == [INITIATOR] and len(rows[IQN]["portals"]) == 1
+
+
 def test_share_refusals(reachable, tmp_path):
     """Nothing stays of a share that fails."""
     d, portal = reachable, f"127.0.0.1:{reachable.port}"
