@@ -27,6 +27,7 @@ struct share {
 	char dir[PATH_CHARS]; /* its place in the daemon's tree */
 	char target[VIEW_NAME_CHARS];
 	json_int_t tpg, lun;
+	json_int_t mapped; /* the LUN's number for the initiator */
 	bool any, read_only;
 	bool made_disk, made_target, made_lun, made_acl; /* what is undone if a later step fails */
 };
@@ -297,6 +298,7 @@ static int make_lun(struct share *s)
 	if (!row)
 		return CLI_FAILED;
 	s->lun = json_integer_value(json_object_get(row, "lun"));
+	s->mapped = s->lun;
 	s->made_lun = true;
 	json_decref(row);
 	return 0;
@@ -332,6 +334,24 @@ static int make_acl(struct share *s, const char *acl)
 	return s->made_acl ? 0 : CLI_FAILED;
 }
 
+/* The number for the initiator: the LUN's, else the first that its ACL does not use yet. */
+static int free_mapped(struct share *s, const char *acl, json_int_t *ret)
+{
+	json_t *d = cli_ask(
+		s->cli, "dump", json_pack("{s:s, s:i, s:s}", "path", acl, "depth", 0, "names", ""));
+	const json_t *dirs = json_object_get(d, "dirs");
+	char name[32];
+
+	snprintf(name, sizeof(name), "lun_%" JSON_INTEGER_FORMAT, s->lun);
+	*ret = s->lun;
+	for (json_int_t n = 0; json_object_get(dirs, name); n++) {
+		snprintf(name, sizeof(name), "lun_%" JSON_INTEGER_FORMAT, n);
+		*ret = n;
+	}
+	json_decref(d);
+	return d ? 0 : CLI_FAILED;
+}
+
 static int allow(struct share *s)
 {
 	char acl[VIEW_PATH_CHARS], mapped[VIEW_PATH_CHARS + 32], link[VIEW_PATH_CHARS + 40],
@@ -350,9 +370,11 @@ static int allow(struct share *s)
 	snprintf(lun, sizeof(lun),
 		"/iscsi/%s/tpgt_%" JSON_INTEGER_FORMAT "/lun/lun_%" JSON_INTEGER_FORMAT, s->target,
 		s->tpg, s->lun);
-	snprintf(mapped, sizeof(mapped), "%s/lun_%" JSON_INTEGER_FORMAT, acl, s->lun);
-	snprintf(link, sizeof(link), "%s/lun", mapped);
 	status = make_acl(s, acl);
+	if (!status)
+		status = free_mapped(s, acl, &s->mapped);
+	snprintf(mapped, sizeof(mapped), "%s/lun_%" JSON_INTEGER_FORMAT, acl, s->mapped);
+	snprintf(link, sizeof(link), "%s/lun", mapped);
 	if (!status)
 		status = cli_do(s->cli, "mkdir", json_pack("{s:s}", "path", mapped));
 	if (!status)
@@ -415,8 +437,8 @@ static int tell(struct share *s)
 
 	if (status)
 		return status;
-	snprintf(
-		url, sizeof(url), "iscsi://%s/%s/%" JSON_INTEGER_FORMAT, portal, s->target, s->lun);
+	snprintf(url, sizeof(url), "iscsi://%s/%s/%" JSON_INTEGER_FORMAT, portal, s->target,
+		s->mapped);
 	if (s->cli->json) {
 		cli_flush_said(s->cli, json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:s}", "url", url,
 					       "target", s->target, "tpg", s->tpg, "lun", s->lun,
@@ -472,8 +494,36 @@ static int read_secret(struct cli *cli, struct errmsg *err)
 
 /* ---- unshare --------------------------------------------------------------------------------- */
 
-/* The disk of "iscsi://host/target/lun", by its directory; "" if there is no such LUN. */
-static void dir_of_url(const json_t *luns, const char *url, char dir[PATH_CHARS])
+/* Whether an initiator sees another LUN than this one by its number. */
+static bool is_mapped_otherwise(struct share *s, const json_t *l)
+{
+	char acls[VIEW_PATH_CHARS], name[32];
+	const char *initiator, *link;
+	struct errmsg err;
+	json_t *d, *acl, *to;
+	bool yes = false;
+
+	snprintf(name, sizeof(name), "lun_%" JSON_INTEGER_FORMAT,
+		json_integer_value(json_object_get(l, "lun")));
+	snprintf(acls, sizeof(acls), "/iscsi/%.250s/tpgt_%" JSON_INTEGER_FORMAT "/acls",
+		text(l, "target"), json_integer_value(json_object_get(l, "tpg")));
+	d = cli_call(s->cli, "dump",
+		json_pack("{s:s, s:i, s:s}", "path", acls, "depth", 2, "names", ""), &err);
+	json_object_foreach (json_object_get(d, "dirs"), initiator, acl) {
+		json_t *mapped = json_object_get(json_object_get(acl, "dirs"), name);
+
+		json_object_foreach (json_object_get(mapped, "links"), link, to) {
+			const char *lun = strrchr(json_string_value(to), '/');
+
+			yes = yes || !lun || strcmp(lun + 1, name) != 0;
+		}
+	}
+	json_decref(d);
+	return yes;
+}
+
+/* The disk of "iscsi://host/target/lun", by its directory; "" if no LUN is sure to be meant. */
+static void dir_of_url(struct share *s, const json_t *luns, const char *url, char dir[PATH_CHARS])
 {
 	const char *target = strchr(url + strlen("iscsi://"), '/');
 	const char *lun = target ? strchr(target + 1, '/') : NULL;
@@ -485,7 +535,8 @@ static void dir_of_url(const json_t *luns, const char *url, char dir[PATH_CHARS]
 
 		if (lun && strlen(name) == (size_t)(lun - target - 1) &&
 			!strncmp(name, target + 1, strlen(name)) &&
-			json_integer_value(json_object_get(l, "lun")) == atoll(lun + 1))
+			json_integer_value(json_object_get(l, "lun")) == atoll(lun + 1) &&
+			!is_mapped_otherwise(s, l))
 			snprintf(dir, PATH_CHARS, "%s", text(l, "dir"));
 	}
 }
@@ -501,7 +552,7 @@ static int find_shared(struct share *s, const json_t *luns)
 	if (!rows)
 		return CLI_FAILED;
 	if (!strncmp(what, "iscsi://", 8))
-		dir_of_url(luns, what, dir);
+		dir_of_url(s, luns, what, dir);
 	else if (!strchr(what, '/'))
 		found = find_disk(rows, what, NULL);
 	if (!found && !dir[0] && !full_path(s, what, path))

@@ -626,6 +626,26 @@ def test_share_secrets(reachable, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_share_of_a_number_in_use(reachable):
+    """Where the initiator uses the LUN's number for another one, it sees the disk by the first free number."""
+    d = reachable
+    d.ulio("disk", "add", "first", "ram:8M")
+    d.ulio("target", "add", IQN, "--address", f"127.0.0.1:{d.port}")
+    d.ulio("lun", "add", "first", "5")
+    d.ulio(f"{ACLS}", "create", INITIATOR, "add_mapped_luns=false")
+    d.ulio(f"{ACL}", "create", "0", "5")
+    d.ulio("set", f"/iscsi/{IQN}/tpgt_1/attrib/authentication", "0")
+    url = json.loads(d.ulio("--json", "share", "ram:16M", "--to", INITIATOR, "--target", IQN))["url"]
+    assert url.endswith("/1")
+    done = libiscsi("iscsi-readcapacity16", "-i", INITIATOR, url)
+    assert str(16 << 20) in done.stdout, done
+    # by that number others have another disk: it is not taken for this one
+    d.ulio("disk", "add", "third", "ram:8M")
+    d.ulio("lun", "add", "third", "1", "--target", IQN)
+    assert "no disk" in d.ulio("unshare", url, fails=True)
+    assert len(json.loads(d.ulio("--json", "disk", "list"))) == 3
+
+
 def test_top(reachable):
     d = reachable
     shared = json.loads(d.ulio("--json", "share", "ram:16M", "--to", "any", "--portal", f"127.0.0.1:{d.port}"))
