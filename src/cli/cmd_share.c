@@ -96,16 +96,19 @@ static void new_name(struct share *s, const json_t *rows, const char *base)
 /* The path as the daemon has to know it: absolute, also of a file that is to be made. */
 static int full_path(struct share *s, const char *what, char buf[PATH_CHARS])
 {
-	char cwd[PATH_CHARS / 2];
+	char cwd[PATH_CHARS];
+	int n;
 
 	if (realpath(what, buf))
 		return 0;
 	if (what[0] == '/')
-		snprintf(buf, PATH_CHARS, "%.4000s", what);
+		n = snprintf(buf, PATH_CHARS, "%s", what);
 	else if (getcwd(cwd, sizeof(cwd)))
-		snprintf(buf, PATH_CHARS, "%s/%.2000s", cwd, what);
+		n = snprintf(buf, PATH_CHARS, "%s/%s", cwd, what);
 	else
 		return cli_fail(s->cli, CLI_FAILED, "%s: %s", what, err_text(-errno));
+	if (n < 0 || n >= PATH_CHARS)
+		return cli_fail(s->cli, CLI_USAGE, "%.64s…: the path is too long", what);
 	return 0;
 }
 
@@ -154,8 +157,13 @@ static int plan_disk(struct share *s)
 	char base[NAME_CHARS] = "";
 	int status = rows ? 0 : CLI_FAILED;
 
-	if (!status && what[kind] == ':') {
-		snprintf(s->spec, sizeof(s->spec), "%.4000s", what);
+	if (!status && what[kind] == ':' && param(s, "size")) {
+		status = cli_fail(s->cli, CLI_USAGE,
+			"--size: is of a path; %.64s says its size itself", what);
+	} else if (!status && what[kind] == ':' && strlen(what) >= sizeof(s->spec)) {
+		status = cli_fail(s->cli, CLI_USAGE, "%.64s…: is too long", what);
+	} else if (!status && what[kind] == ':') {
+		strcpy(s->spec, what);
 		snprintf(base, sizeof(base), "%.*s", (int)kind, what);
 	} else if (!status) {
 		status = plan_path(s, what, rows, base);

@@ -595,6 +595,9 @@ def test_share_refusals(reachable, tmp_path):
     d, portal = reachable, f"127.0.0.1:{reachable.port}"
     for args, word in ((["x.img"], "who may use it?"), (["x.img", "--to", "any"], "--size"),
                        (["/", "--to", "any"], "no file"), (["ram:1", "--to", "any"], "4096"),
+                       (["ram:16M", "--size", "2G", "--to", "any"], "--size"),
+                       (["/" + "x" * 4100, "--size", "2G", "--to", "any"], "too long"),
+                       (["ram:" + "1" * 5000, "--to", "any"], "too long"),
                        (["ram:16M", "--to", "any", "--portal", "nowhere"], "nowhere"),
                        (["ram:16M", "--to", "x" * 300, "--portal", portal], "too long")):
         assert word in d.ulio("share", *args, fails=True)
