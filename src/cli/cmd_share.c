@@ -432,7 +432,10 @@ static bool is_unsaved(struct cli *cli)
 {
 	struct errmsg err;
 	json_t *config = cli_call(cli, "config.status", NULL, &err);
-	bool yes = json_is_string(json_object_get(config, "file"));
+	json_t *autosave = cli_call(cli, "config.autosave", NULL, &err);
+	bool yes = json_is_string(json_object_get(config, "file")) && !json_is_true(autosave);
+
+	json_decref(autosave);
 
 	json_decref(config);
 	return yes;

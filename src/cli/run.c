@@ -90,7 +90,7 @@ void cli_flush_said(struct cli *cli, json_t *more)
 static bool only_reads(const char *method, const json_t *params)
 {
 	static const char *const words[] = { "ls", "dump", "get", "status", "version", "help",
-		"list", "kinds", "refused", "plan", "save" };
+		"list", "kinds", "refused", "plan", "save", "autosave" };
 	const char *dot = strrchr(method, '.');
 
 	if (!strcmp(method, "migrate"))

@@ -554,6 +554,7 @@ def test_share(reachable, tmp_path):
     d, image = reachable, tmp_path / "disk one.img"
     me, portal = "iqn.2026-01.example.test:me", f"127.0.0.1:{reachable.port}"
     said = d.ulio("share", str(image), "--to", me, "--size", "16M", "--portal", portal)
+    assert "lasts until the daemon ends" in said
     url = re.search(r"iscsi://\S+/0", said).group()
     assert url.startswith(f"iscsi://{portal}/iqn.") and "iscsiadm" in said
     inq = libiscsi("iscsi-inq", "-i", me, url)
@@ -572,6 +573,10 @@ def test_share(reachable, tmp_path):
     d.ulio("--yes", "unshare", url)
     session.conn.expect_closed(allow=(p.ASYNC,))
     d.ulio("unshare", other["disk"])
+    with d.control() as c:
+        c.call("config.autosave", on=True)
+    assert "lasts until" not in d.ulio("share", "ram:16M", "--to", "any", "--name", "kept")
+    d.ulio("unshare", "kept")
     assert json.loads(d.ulio("--json", "target", "list")) == [] == json.loads(d.ulio("--json", "disk", "list"))
     assert image.stat().st_size == 16 << 20
     assert "no disk" in d.ulio("unshare", str(image), fails=True)
