@@ -134,7 +134,8 @@ static int create_block(struct verb_call *c, struct storage_new s)
 		status = storage_not_in_use(c->cli, path);
 	if (status)
 		return status;
-	snprintf(control, sizeof(control), "udev_path=%s,readonly=%d", path, readonly);
+	snprintf(control, sizeof(control), "udev_path=%s,readonly=%d%s", path, readonly,
+		exclusive ? "" : ",exclusive=0");
 	s.control = control;
 	s.udev_path = path;
 	return made(c, &s, "block");
