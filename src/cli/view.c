@@ -426,8 +426,11 @@ json_t *view_list(struct cli *cli, const struct view_path *p)
 			json_array_append_new(out, json_string(s->name));
 		else if (s->how != STEP_PLUGIN)
 			list_made(cli, p, s, out);
-		for (unsigned k = 0; s->how == STEP_PLUGIN && k < NPLUGINS; k++)
-			json_array_append_new(out, json_string(plugins[k].name));
+		for (unsigned k = 0; s->how == STEP_PLUGIN && k < NPLUGINS; k++) {
+			/* None can be made there. */
+			if (strcmp(plugins[k].name, "pscsi") != 0)
+				json_array_append_new(out, json_string(plugins[k].name));
+		}
 	}
 	return out;
 }

@@ -178,7 +178,7 @@ def test_completion(terminal, run):
     assert "authentication=0" in t("get at\tauthen\t")
     assert "Created LUN 0." in t("luns/ cr\t/ba\tram\tr\t")
     assert "r1" in t("disk li\t")
-    t.type("luns/ create /backstores/\t", r"block/ +fileio/ +pscsi/ +ramdisk/ +user/")     # what there is, listed
+    t.type("luns/ create /backstores/\t", r"block/ +fileio/ +ramdisk/ +user/")     # what there is, listed
     t.child.send("\x03")
     t.prompt(), t.prompt()
     t.type("set attribute generate_node_acls=\t", r"0 +1")
@@ -740,6 +740,7 @@ def test_bash(run, tmp_path):
                               env=environment(run.daemon, ULIO_CONTROL=run.daemon.control_path)).stdout.split("\n")[:-1]
 
     assert offered("ulio disk re") == ["remove", "resize"]
+    assert offered("ulio /backstores/") == [f"/backstores/{kind}/" for kind in ("block", "fileio", "ramdisk", "user")]
     assert offered("ulio check") == ["check-offload "]
     assert offered("ulio /iscsi/iqn.2026-01.example.test:sh") == ["shell/"]
     assert offered(f"ulio /iscsi/{IQN}/tpg1 set attribute generate_node_acls=") == ["0", "1"]
