@@ -24,7 +24,7 @@
 #include "cli/cli.h"
 #include "cli/render.h"
 
-enum { TEXT = 256, PROBE_OPS = 256, FILES_WANTED = 65536, FAST_MBIT = 10000, JUMBO = 9000 };
+enum { TEXT = 256, FILES_WANTED = 65536, FAST_MBIT = 10000, JUMBO = 9000 };
 
 enum verdict { GOOD, FAIR, POOR };
 
@@ -65,29 +65,6 @@ static const char *line_of(char buf[TEXT], const char *path)
 
 /* ---- io_uring -------------------------------------------------------------------------------- */
 
-static bool has_op(const struct io_uring_probe *p, unsigned op)
-{
-	return op <= p->last_op && p->ops[op].flags & IO_URING_OP_SUPPORTED;
-}
-
-static void check_ops(struct report *r, int fd)
-{
-	union {
-		struct io_uring_probe probe;
-		char room[sizeof(struct io_uring_probe) +
-			  PROBE_OPS * sizeof(struct io_uring_probe_op)];
-	} u = { 0 };
-
-	if (syscall(SYS_io_uring_register, fd, IORING_REGISTER_PROBE, &u, PROBE_OPS)) {
-		add(r, FAIR, "io_uring operations", "a kernel from 5.6 on", "cannot be asked for");
-		return;
-	}
-	if (has_op(&u.probe, 47)) /* IORING_OP_SEND_ZC, Linux 6.0 */
-		add(r, GOOD, "zero-copy send", NULL, "the kernel has it");
-	else
-		add(r, FAIR, "zero-copy send", "a kernel from 6.0 on", "the kernel lacks it");
-}
-
 static void check_uring(struct report *r)
 {
 	struct io_uring_params p = { 0 };
@@ -113,7 +90,6 @@ static void check_uring(struct report *r)
 	else
 		add(r, FAIR, "io_uring", "a kernel from 5.19 on", "usable, but old: features %#x",
 			p.features);
-	check_ops(r, fd);
 	close(fd);
 }
 

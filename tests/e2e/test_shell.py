@@ -693,6 +693,7 @@ def test_top_on_a_terminal(terminal):
 def test_check_offload(reachable, tmp_path):
     seen = json.loads(reachable.ulio("--json", "check-offload"))
     assert {"io_uring", "CRC32C", "locked memory", "daemon"} <= {c["what"] for c in seen["checks"]}
+    assert "zero-copy" not in json.dumps(seen)                 # nothing is sent so
     assert seen["verdict"] in ("good", "fair", "poor")
     assert all("cure" in c for c in seen["checks"] if c["verdict"] != "good")
     # without a daemon too
