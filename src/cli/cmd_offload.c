@@ -185,13 +185,18 @@ static void check_nic(struct report *r, int fd, const char *name)
 	} features[] = { { "tx checksum", "tx", ETHTOOL_GTXCSUM },
 		{ "rx checksum", "rx", ETHTOOL_GRXCSUM }, { "scatter-gather", "sg", ETHTOOL_GSG },
 		{ "TSO", "tso", ETHTOOL_GTSO }, { "GRO", "gro", ETHTOOL_GGRO } };
-	char missing[TEXT] = "", cure[TEXT], what[64];
+	char missing[TEXT] = "", untold[TEXT] = "", cure[TEXT], what[64];
 	long speed = figure_of(name, "speed"), mtu = figure_of(name, "mtu");
-	size_t n = 0, c = (size_t)snprintf(cure, sizeof(cure), "ethtool -K %s", name);
+	size_t n = 0, u = 0, c = (size_t)snprintf(cure, sizeof(cure), "ethtool -K %s", name);
 
 	snprintf(what, sizeof(what), "network %.32s", name);
 	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
-		if (ethtool(fd, name, features[i].cmd))
+		int on = ethtool(fd, name, features[i].cmd);
+
+		if (on < 0)
+			u += (size_t)snprintf(untold + u, sizeof(untold) - u, "%s%s", u ? ", " : "",
+				features[i].word);
+		if (on)
 			continue;
 		n += (size_t)snprintf(
 			missing + n, sizeof(missing) - n, "%s%s", n ? ", " : "", features[i].word);
@@ -199,6 +204,8 @@ static void check_nic(struct report *r, int fd, const char *name)
 	}
 	if (n)
 		add(r, FAIR, what, cure, "without %s", missing);
+	else if (u)
+		add(r, FAIR, what, "see its driver's documentation", "does not tell of %s", untold);
 	else if (speed >= FAST_MBIT && mtu < JUMBO)
 		add(r, FAIR, what, "an MTU of 9000 here, in the switches and at the initiators",
 			"%ld Mbit/s, all offloads, but an MTU of %ld", speed, mtu);

@@ -351,6 +351,16 @@ def test_statuses(run):
         assert done.returncode == 1 and "is uliod running?" in done.stderr, args
 
 
+def test_exclusive(run, block):
+    """exclusive=false opens a block device that somebody else has for himself."""
+    fd = os.open(block, os.O_RDONLY | os.O_EXCL)
+    try:
+        run("/backstores/block", "create", "b", block, status=1)
+        run("/backstores/block", "create", "b", block, "exclusive=false")
+    finally:
+        os.close(fd)
+
+
 def test_json(run):
     out = json.loads(run("--json", "/backstores/ramdisk", "create", "r1", "16M"))
     assert out["messages"] == ["Created ramdisk storage object r1."]
