@@ -119,7 +119,7 @@ static const char kubernetes_text[] =
 	"  accessModes: [ReadWriteOnce]\n"
 	"  persistentVolumeReclaimPolicy: Retain\n"
 	"  iscsi:\n"
-	"    targetPortal: {portal}\n"
+	"    targetPortal: '{portal}'\n"
 	"?many     portals: [{portals}]\n"
 	"    iqn: {target}\n"
 	"    lun: {lun}\n"

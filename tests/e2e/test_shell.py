@@ -717,7 +717,7 @@ def test_check_offload(reachable, tmp_path):
     ("windows", ["Connect-IscsiTarget -NodeAddress {target} -TargetPortalAddress 127.0.0.1", "TimeOutValue 60"]),
     ("vmware", ["sendtarget add -A vmhba64 -a {portal}", "RecoveryTimeout -v 10"]),
     ("proxmox", ["pvesm add iscsi ulio --portal {portal} --target {target}"]),
-    ("kubernetes", ["targetPortal: {portal}", "iqn: {target}", "storage: 16Mi", "lun: 0"]),
+    ("kubernetes", ["targetPortal: '{portal}'", "iqn: {target}", "storage: 16Mi", "lun: 0"]),
 ])
 def test_export(reachable, preset, words):
     d = reachable
