@@ -259,7 +259,7 @@ static const json_t *choose(struct cli *cli, const json_t *rows)
 	return found;
 }
 
-/* The first LUN and the size of its disk. */
+/* The first LUN and the size of its disk; without one lun is -1. */
 static void first_lun(struct cli *cli, struct facts *f)
 {
 	struct errmsg err;
@@ -267,6 +267,7 @@ static void first_lun(struct cli *cli, struct facts *f)
 	json_int_t bytes = 0;
 	size_t i;
 
+	f->lun = -1;
 	json_array_foreach (luns, i, l) {
 		if (disks || strcmp(text_of(l, "target"), f->target) != 0 ||
 			strlen(text_of(l, "dir")) < 7)
@@ -319,6 +320,10 @@ static int export(struct cli *cli, json_t *none)
 	row = rows ? choose(cli, rows) : NULL;
 	if (row)
 		status = learn(cli, row, &f);
+	if (!status && f.lun < 0 && strstr(presets[i].text, "{lun}"))
+		status = cli_fail(cli, CLI_FAILED,
+			"%s: has no LUN; \"ulio lun add DISK --target %s\" adds one", f.target,
+			f.target);
 	if (!status) {
 		strbuf_init(&out);
 		fill(&out, &f, presets[i].text);

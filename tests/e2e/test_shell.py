@@ -723,11 +723,15 @@ def test_export(reachable, preset, words):
     d = reachable
     portal = f"127.0.0.1:{d.port}"
     assert "no targets" in d.ulio("export", "--preset", preset, fails=True)
+    d.ulio("target", "add", IQN, "--address", portal)
+    needs_lun = preset in ("proxmox", "kubernetes")
+    assert ("has no LUN" if needs_lun else "127.0.0.1") in d.ulio("export", "--preset", preset, fails=needs_lun)
+    d.ulio("target", "remove", IQN)
     target = json.loads(d.ulio("--json", "share", "ram:16M", "--to", "any", "--portal", portal))["target"]
     text = d.ulio("export", "--preset", preset)
     for word in words:
         assert word.format(target=target, portal=portal) in text, text
-    assert "CHAP" not in text and not re.search(r"[{](target|portal|host|port|lun|size)[}]", text)
+    assert "CHAP" not in text.upper() and not re.search(r"[{](target|portal|host|port|lun|size)[}]", text)
     d.ulio("set", f"/iscsi/{target}/tpgt_1/attrib/authentication", "1")
     d.ulio("portal", "add", f"[::1]:{d.port}")
     text = d.ulio("export", "--preset", preset)
