@@ -497,10 +497,12 @@ static int path_run(struct cli *cli, int argc, char **argv)
 	struct view_path at;
 	struct errmsg err = { 0 };
 	const struct verb *v;
-	const char *verb = argc > 1 ? argv[1] : cli->shell ? "cd" : "ls";
+	const char *verb = argc > 1 ? argv[1] : "ls";
 
 	if (view_resolve(&cli->cwd, argv[0], &at, &err))
 		return cli_fail(cli, CLI_USAGE, "%s", err.text);
+	if (argc == 1 && cli->shell)
+		return verb_go(cli, &at);
 	v = verb_find(&at, verb);
 	if (v)
 		return verb_run(cli, v, &at, argc > 1 ? argc - 2 : 0, argv + (argc > 1 ? 2 : 1));

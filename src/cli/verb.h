@@ -70,6 +70,8 @@ int verb_bool(struct verb_call *c, const char *name, bool preset, bool *ret);
 int verb_fail(struct verb_call *c, const struct errmsg *err);
 /* The place in the daemon's tree, into out (initialised here, done by the caller). 0 or status. */
 int verb_raw(struct verb_call *c, struct strbuf *out);
+/* Go to a place. 0 or CLI_FAILED, said. */
+int verb_go(struct cli *cli, const struct view_path *at);
 /* Go there if the user wants that of what was created. */
 void verb_created(struct verb_call *c, const char *name);
 

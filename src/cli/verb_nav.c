@@ -79,12 +79,22 @@ int verb_ls(struct verb_call *c)
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
+int verb_go(struct cli *cli, const struct view_path *at)
+{
+	struct errmsg err = { 0 };
+
+	if (view_check(cli, at, &err))
+		return cli_fail(cli, CLI_FAILED, "%s", err.text);
+	cli->before = cli->cwd;
+	cli->cwd = *at;
+	return 0;
+}
+
 int verb_cd(struct verb_call *c)
 {
 	const char *path = verb_arg(c, "path");
 	struct view_path at = c->at;
 	struct errmsg err = { 0 };
-	int r;
 
 	/* With a path before the verb ("/iscsi cd") that is where to go. */
 	if (!path && !strcmp(c->at.text, c->cli->cwd.text))
@@ -93,12 +103,7 @@ int verb_cd(struct verb_call *c)
 		at = c->cli->before.text[0] ? c->cli->before : c->cli->cwd;
 	else if (path && view_resolve(&c->at, path, &at, &err))
 		return verb_fail(c, &err);
-	r = view_check(c->cli, &at, &err);
-	if (r)
-		return verb_fail(c, &err);
-	c->cli->before = c->cli->cwd;
-	c->cli->cwd = at;
-	return 0;
+	return verb_go(c->cli, &at);
 }
 
 int verb_pwd(struct verb_call *c)

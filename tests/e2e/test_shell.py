@@ -132,8 +132,9 @@ def test_places(terminal):
     assert "no such storage object" in t("cd nothing")
     assert "no such directory" in t("cd /nowhere")
     assert t("pwd").strip() == "/backstores/ramdisk"
-    t("/iscsi")
-    assert t("pwd").strip() == "/iscsi"
+    for path in ("/iscsi", "/iscsi", ".", "/iscsi/"):          # also where one is
+        t(path)
+        assert t("pwd").strip() == "/iscsi"
     assert "there is no such command" in t("nonsense")
     assert "there are:" in t("/iscsi/ enable")
 
