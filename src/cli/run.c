@@ -467,14 +467,28 @@ int cli_help(struct cli *cli, int argc, char **argv)
 	return c ? help_of(c) : unknown(argv[0], argc > 1 ? argv[1] : NULL);
 }
 
-/* Take --json and --yes out of the words, wherever they stand before "--". The words that stay. */
+/* Whether all that stands behind a command's name is not for ulio: that of exec. */
+static bool takes_rest(const char *word)
+{
+	int words;
+	const struct cli_command *c = cli_command_find(word, NULL, &words);
+
+	return c && c->args[0].name && c->args[0].kind == ARG_REST;
+}
+
+/*
+ * Take --json and --yes out of the words, wherever they stand before "--" or before the words that
+ * a command takes as they are. The words that stay.
+ */
 static int take_global(struct cli *cli, int argc, char **argv)
 {
 	bool options = true;
 	int n = 0;
 
 	for (int i = 0; i < argc; i++) {
-		if (!strcmp(argv[i], "--"))
+		bool plain = strncmp(argv[i], "--", 2) != 0;
+
+		if (!strcmp(argv[i], "--") || (plain && n == 1 && takes_rest(argv[0])))
 			options = false;
 		if (options && !strcmp(argv[i], "--json"))
 			cli->json = true;

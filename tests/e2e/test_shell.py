@@ -352,6 +352,12 @@ def test_statuses(run):
         assert done.returncode == 1 and "is uliod running?" in done.stderr, args
 
 
+def test_exec_keeps_words(run):
+    """What follows the command of exec is the command's."""
+    assert run("exec", "echo", "a", "--yes", "--json", "b") == "a --yes --json b\n"
+    assert run("--yes", "exec", "--", "echo", "--json") == "--json\n"
+
+
 def test_exclusive(run, block):
     """exclusive=false opens a block device that somebody else has for himself."""
     fd = os.open(block, os.O_RDONLY | os.O_EXCL)
