@@ -12,6 +12,7 @@
 #include <ulio/control.h>
 
 #include "base/num.h"
+#include "base/strbuf.h"
 #include "cli/cli.h"
 #include "cli/lioutils.h"
 #include "cli/render.h"
@@ -52,19 +53,21 @@ int cli_fail(struct cli *cli, int status, const char *fmt, ...)
 
 void cli_say(struct cli *cli, const char *fmt, ...)
 {
-	char text[1024];
+	struct strbuf text;
 	va_list ap;
 
+	strbuf_init(&text);
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	strbuf_vprintf(&text, fmt, ap);
 	va_end(ap);
 	if (!cli->json) {
-		printf("%s\n", text);
-		return;
+		printf("%s\n", text.s);
+	} else {
+		if (!cli->said)
+			cli->said = json_array();
+		json_array_append_new(cli->said, json_string(text.s));
 	}
-	if (!cli->said)
-		cli->said = json_array();
-	json_array_append_new(cli->said, json_string(text));
+	strbuf_done(&text);
 }
 
 void cli_print_json(const json_t *value)
