@@ -467,7 +467,7 @@ void complete_line(struct cli *cli, const char *line, struct complete *ret)
 {
 	struct completer c = { cli, "", ret };
 	struct errmsg err;
-	struct words w;
+	struct words w = { 0 };
 	int n;
 
 	*ret = (struct complete){ .v = calloc(COMPLETE_MAX, sizeof(char *)) };
