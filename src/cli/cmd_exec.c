@@ -45,10 +45,13 @@ static int end_like(int status)
 
 static void __attribute__((noreturn)) run_command(char **argv, const sigset_t *mask)
 {
+	int err;
+
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(argv[0], argv);
-	fprintf(stderr, "ulio: %s: %s\n", argv[0], err_text(-errno));
-	_exit(errno == ENOENT ? NOT_FOUND : NOT_EXECUTABLE);
+	err = errno;
+	fprintf(stderr, "ulio: %s: %s\n", argv[0], err_text(-err));
+	_exit(err == ENOENT ? NOT_FOUND : NOT_EXECUTABLE);
 }
 
 /*
