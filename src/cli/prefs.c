@@ -9,6 +9,9 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/fsutil.h"
+#include "base/strbuf.h"
+
 #define PREF(field, value, text)                                                                   \
 	{                                                                                          \
 #field, text, offsetof(struct prefs, field), value                                 \
@@ -114,21 +117,19 @@ void prefs_load(struct prefs *p)
 
 static int save(const struct prefs *p, struct errmsg *err)
 {
-	char path[PATH_CHARS], temp[PATH_CHARS + 8];
+	char path[PATH_CHARS];
 	int r = prefs_state_path("prefs", path, sizeof(path));
-	FILE *f;
+	struct strbuf text;
 
 	if (r)
 		return errmsg_set(err, r, "the preferences cannot be kept: %s", err_text(r));
-	snprintf(temp, sizeof(temp), "%s.new", path);
-	f = fopen(temp, "we");
-	if (!f)
-		return errmsg_set(err, -errno, "%s: %s", temp, err_text(-errno));
+	strbuf_init(&text);
 	for (unsigned i = 0; i < NPREFS; i++)
-		fprintf(f, "%s=%s\n", table[i].name, pref_get(p, &table[i]) ? "true" : "false");
-	if (fclose(f) || rename(temp, path))
-		return errmsg_set(err, -errno, "%s: %s", path, err_text(-errno));
-	return 0;
+		strbuf_printf(
+			&text, "%s=%s\n", table[i].name, pref_get(p, &table[i]) ? "true" : "false");
+	r = file_write_atomic(path, text.s, text.len, 0600);
+	strbuf_done(&text);
+	return r ? errmsg_set(err, r, "%s: %s", path, err_text(r)) : 0;
 }
 
 int prefs_set(struct prefs *p, const char *name, const char *value, struct errmsg *err)
