@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "base/strbuf.h"
 #include "cli/cli.h"
+#include "cli/render.h"
 
 enum { COLUMNS_MAX = 12 };
 
@@ -64,19 +65,9 @@ static void cell(const json_t *row, const struct column *c, struct strbuf *out)
 		strbuf_putc(out, '-');
 }
 
-/* Characters, not bytes: what begins a character in UTF-8. */
-static int width_of(const char *s)
-{
-	int n = 0;
-
-	for (; *s; s++)
-		n += (*s & 0xc0) != 0x80;
-	return n;
-}
-
 static void put_cell(const char *text, int width, bool right, bool last)
 {
-	int pad = width - width_of(text);
+	int pad = width - render_width(text);
 
 	if (right)
 		printf("%*s%s", pad, "", text);
@@ -106,11 +97,11 @@ void table_print(const json_t *rows, const struct column *columns, const char *n
 	}
 	strbuf_init(&b);
 	for (; n < COLUMNS_MAX && columns[n].title; n++) {
-		width[n] = width_of(columns[n].title);
+		width[n] = render_width(columns[n].title);
 		json_array_foreach (rows, i, row) {
 			cell(row, &columns[n], &b);
-			if (width_of(b.s) > width[n])
-				width[n] = width_of(b.s);
+			if (render_width(b.s) > width[n])
+				width[n] = render_width(b.s);
 		}
 	}
 	for (unsigned c = 0; c < n; c++)
@@ -133,8 +124,8 @@ void table_print_object(const json_t *obj)
 
 	strbuf_init(&b);
 	json_object_foreach ((json_t *)obj, key, v) {
-		if (width_of(key) > width)
-			width = width_of(key);
+		if (render_width(key) > width)
+			width = render_width(key);
 	}
 	json_object_foreach ((json_t *)obj, key, v) {
 		if (json_is_object(v) || json_is_null(v))
