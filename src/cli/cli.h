@@ -128,6 +128,11 @@ const struct cli_command *cli_command_find(const char *group, const char *verb, 
 /* "help", with the words behind it. */
 int cli_help(struct cli *cli, int argc, char **argv);
 
+/* ---- cmd_config.c ---------------------------------------------------------------------------- */
+
+/* Print the problems of a result to standard error. How many of them are more than notes. */
+size_t cli_show_problems(const json_t *result);
+
 /* ---- rpc.c ----------------------------------------------------------------------------------- */
 
 /* Connect to the daemon's socket. 0 or -errno with *err. */

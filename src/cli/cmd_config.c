@@ -15,12 +15,10 @@ static int show_saved(struct cli *cli, json_t *result)
 	return 0;
 }
 
-/* What could not be done is worth a failure. */
-static int show_problems(const json_t *result)
+size_t cli_show_problems(const json_t *result)
 {
 	json_t *p;
-	size_t i;
-	int status = 0;
+	size_t i, n = 0;
 
 	json_array_foreach (json_object_get(result, "problems"), i, p) {
 		const char *level = json_string_value(json_object_get(p, "level"));
@@ -28,10 +26,15 @@ static int show_problems(const json_t *result)
 		fprintf(stderr, "%s: %s: %s\n", level,
 			json_string_value(json_object_get(p, "path")),
 			json_string_value(json_object_get(p, "text")));
-		if (level[0] != 'n')
-			status = CLI_FAILED;
+		n += level[0] != 'n';
 	}
-	return status;
+	return n;
+}
+
+/* What could not be done is worth a failure. */
+static int show_problems(const json_t *result)
+{
+	return cli_show_problems(result) ? CLI_FAILED : 0;
 }
 
 static int show_reloaded(struct cli *cli, json_t *result)

@@ -48,17 +48,8 @@ int verb_saveconfig(struct verb_call *c)
 
 static int show_problems(struct verb_call *c, const json_t *result)
 {
-	json_t *p;
-	size_t i, n = 0;
+	size_t n = cli_show_problems(result);
 
-	json_array_foreach (json_object_get(result, "problems"), i, p) {
-		const char *level = json_string_value(json_object_get(p, "level"));
-
-		fprintf(stderr, "%s: %s: %s\n", level,
-			json_string_value(json_object_get(p, "path")),
-			json_string_value(json_object_get(p, "text")));
-		n += level[0] != 'n';
-	}
 	if (n)
 		return cli_fail(c->cli, CLI_FAILED, "restored, but for %zu problem%s", n,
 			n == 1 ? "" : "s");
